@@ -1,0 +1,53 @@
+// Element types of values in memory. Arithmetic is always carried out in the executor's own type (float on
+// the CPU and in CUDA, double in the reference interpreter); an element type says how a value is stored.
+#pragma once
+
+#include <cstdint>
+
+namespace inlay {
+
+enum class Element : std::uint8_t { f32, u8, i32 };
+
+/// Bytes of one stored element.
+constexpr int size_of(Element element) { return element == Element::u8 ? 1 : 4; }
+
+namespace detail {
+template <Element>
+struct StorageOf;
+template <>
+struct StorageOf<Element::f32> {
+  using type = float;
+};
+template <>
+struct StorageOf<Element::u8> {
+  using type = std::uint8_t;
+};
+template <>
+struct StorageOf<Element::i32> {
+  using type = std::int32_t;
+};
+template <class T>
+struct ElementOf;
+template <>
+struct ElementOf<float> {
+  static constexpr Element value = Element::f32;
+};
+template <>
+struct ElementOf<std::uint8_t> {
+  static constexpr Element value = Element::u8;
+};
+template <>
+struct ElementOf<std::int32_t> {
+  static constexpr Element value = Element::i32;
+};
+}  // namespace detail
+
+/// The C++ type that stores an element: float, std::uint8_t or std::int32_t.
+template <Element E>
+using storage_t = typename detail::StorageOf<E>::type;
+
+/// The element type that stores a C++ type.
+template <class T>
+inline constexpr Element element_of = detail::ElementOf<T>::value;
+
+}  // namespace inlay

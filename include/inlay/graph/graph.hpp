@@ -1,0 +1,156 @@
+// The graph: nodes in topological order (operands come before their users), the parameters they name, and
+// what is to be computed. Passes take a Graph and return a Graph; all of it also runs at run time.
+//
+// A constant that outlives constant evaluation can't own memory, so `freeze` stores a graph in arrays of exactly
+// its size and `thaw` copies it back. Each pass is then a constant of its own, because compilers bound the work
+// of a single evaluation.
+#pragma once
+
+#include <inlay/graph/list.hpp>
+#include <inlay/graph/node.hpp>
+
+#include <cstdint>
+
+namespace inlay {
+
+inline constexpr int max_name = 64;
+
+/// A short text that can live in a constant.
+struct Name {
+  char text[max_name] = {};
+  int size = 0;
+
+  constexpr void append(const char* other) {
+    while (*other != 0 && size + 1 < max_name) text[size++] = *other++;
+    text[size] = 0;
+  }
+  constexpr void append(int number) {
+    char digits[12] = {};
+    int n = 0;
+    do digits[n++] = static_cast<char>('0' + number % 10);
+    while ((number /= 10) > 0);
+    while (n > 0 && size + 1 < max_name) text[size++] = digits[--n];
+    text[size] = 0;
+  }
+  constexpr void truncate(int length) {
+    size = length;
+    text[size] = 0;
+  }
+};
+
+/// How a parameter starts.
+enum class Initializer : std::uint8_t { zeros, ones, glorot_uniform, he_normal };
+
+struct Parameter {
+  Name name{};      // path: "2.conv2d.kernel"
+  Shape shape{};
+  Initializer initializer = Initializer::zeros;
+  int fan_in = 1, fan_out = 1;
+  bool trainable = true;  // false: the optimiser's state, moving averages
+};
+
+struct Input {
+  Shape shape{};
+  Element element = Element::f32;
+  bool batched = true;
+};
+
+/// Something to compute: a value handed to the caller, or (parameter >= 0) that parameter's next value.
+struct Output {
+  int node = -1;
+  int parameter = -1;
+
+  constexpr bool is_update() const { return parameter >= 0; }
+};
+
+struct Graph {
+  List<Node> nodes;
+  List<Input> inputs;
+  List<Parameter> parameters;
+  List<Output> outputs;
+
+  constexpr int add(const Node& node) { return nodes.push(node); }
+};
+
+/// A Graph in arrays of exactly its size.
+template <int Nodes, int Inputs, int Parameters, int Outputs>
+struct FrozenGraph {
+  Node nodes[Nodes > 0 ? Nodes : 1]{};
+  Input inputs[Inputs > 0 ? Inputs : 1]{};
+  Parameter parameters[Parameters > 0 ? Parameters : 1]{};
+  Output outputs[Outputs > 0 ? Outputs : 1]{};
+  static constexpr int node_count = Nodes, input_count = Inputs, parameter_count = Parameters,
+                       output_count = Outputs;
+};
+
+template <int Nodes, int Inputs, int Parameters, int Outputs>
+constexpr Graph thaw(const FrozenGraph<Nodes, Inputs, Parameters, Outputs>& frozen) {
+  Graph graph;
+  graph.nodes = List<Node>(Nodes);
+  for (int i = 0; i < Nodes; ++i) graph.nodes.data[i] = frozen.nodes[i];
+  graph.inputs = List<Input>(Inputs);
+  for (int i = 0; i < Inputs; ++i) graph.inputs.data[i] = frozen.inputs[i];
+  graph.parameters = List<Parameter>(Parameters);
+  for (int i = 0; i < Parameters; ++i) graph.parameters.data[i] = frozen.parameters[i];
+  graph.outputs = List<Output>(Outputs);
+  for (int i = 0; i < Outputs; ++i) graph.outputs.data[i] = frozen.outputs[i];
+  return graph;
+}
+
+namespace detail {
+struct GraphSizes {
+  int nodes, inputs, parameters, outputs;
+};
+constexpr GraphSizes sizes(const Graph& graph) {
+  return {graph.nodes.size, graph.inputs.size, graph.parameters.size, graph.outputs.size};
+}
+}  // namespace detail
+
+/// The graph that `Source::make()` builds, as a constant.
+template <class Source>
+consteval auto freeze() {
+  constexpr detail::GraphSizes sizes = detail::sizes(Source::make());
+  FrozenGraph<sizes.nodes, sizes.inputs, sizes.parameters, sizes.outputs> frozen;
+  Graph graph = Source::make();
+  for (int i = 0; i < sizes.nodes; ++i) frozen.nodes[i] = graph.nodes.data[i];
+  for (int i = 0; i < sizes.inputs; ++i) frozen.inputs[i] = graph.inputs.data[i];
+  for (int i = 0; i < sizes.parameters; ++i) frozen.parameters[i] = graph.parameters.data[i];
+  for (int i = 0; i < sizes.outputs; ++i) frozen.outputs[i] = graph.outputs.data[i];
+  return frozen;
+}
+
+/// FNV-1a over everything that gives a graph its meaning; names of parameters included.
+constexpr std::uint64_t fingerprint(const Graph& graph) {
+  std::uint64_t hash = 14695981039346656037ull;
+  auto mix = [&hash](std::int64_t value) {
+    hash = (hash ^ static_cast<std::uint64_t>(value)) * 1099511628211ull;
+  };
+  auto mix_shape = [&](const Shape& shape) {
+    mix(shape.rank);
+    for (int i = 0; i < shape.rank; ++i) mix(shape.extents[i]);
+  };
+  for (const Node& node : graph.nodes) {
+    mix(static_cast<int>(node.op));
+    mix(static_cast<int>(node.element) + 4 * node.batched + 8 * node.over_batch);
+    mix(static_cast<int>(node.map) + 64 * static_cast<int>(node.mode) + 256 * static_cast<int>(node.reduce));
+    mix(node.index);
+    mix(__builtin_bit_cast(std::int32_t, node.value));
+    mix_shape(node.shape);
+    for (int i = 0; i < node.operand_count; ++i) mix(node.operands[i]);
+    const Window& w = node.window;
+    const int fields[] = {w.height,   w.width,      w.stride_h,  w.stride_w,   w.pad_top,   w.pad_left,
+                          w.pad_bottom, w.pad_right, w.dilation_h, w.dilation_w, w.groups};
+    for (int field : fields) mix(field);
+  }
+  for (const Parameter& parameter : graph.parameters) {
+    for (int i = 0; i < parameter.name.size; ++i) mix(parameter.name.text[i]);
+    mix_shape(parameter.shape);
+  }
+  for (const Output& output : graph.outputs) {
+    mix(output.node);
+    mix(output.parameter);
+  }
+  return hash;
+}
+
+}  // namespace inlay

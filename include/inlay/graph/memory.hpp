@@ -1,0 +1,107 @@
+// Gives every value that passes between launches its place in one arena, from its first to its last launch.
+// Values of a batch lie at offset * samples, so one constant plan serves every batch size; values shared by the
+// samples have an arena of their own behind it. Freed blocks are reused best fit first; with the few sizes that a
+// network has, the free list stays short and the pass near-linear.
+#pragma once
+
+#include <inlay/graph/plan.hpp>
+
+namespace inlay {
+
+namespace detail {
+
+inline constexpr std::int64_t arena_alignment = 64;
+
+class Arena {
+ public:
+  constexpr std::int64_t take(std::int64_t bytes) {
+    bytes = rounded(bytes);
+    int best = -1;
+    for (int i = 0; i < free.size; ++i)
+      if (free.data[i].bytes >= bytes && (best < 0 || free.data[i].bytes < free.data[best].bytes)) best = i;
+    if (best < 0) {
+      const std::int64_t offset = size;
+      size += bytes;
+      return offset;
+    }
+    Block& block = free.data[best];
+    const std::int64_t offset = block.offset;
+    block.offset += bytes;
+    block.bytes -= bytes;
+    if (block.bytes == 0) free.data[best] = free.data[--free.size];
+    return offset;
+  }
+  constexpr void give(std::int64_t offset, std::int64_t bytes) {
+    Block block{offset, rounded(bytes)};
+    for (int i = 0; i < free.size;) {  // merge with neighbours
+      const Block other = free.data[i];
+      if (other.offset + other.bytes == block.offset || block.offset + block.bytes == other.offset) {
+        block.offset = other.offset < block.offset ? other.offset : block.offset;
+        block.bytes += other.bytes;
+        free.data[i] = free.data[--free.size];
+      } else {
+        ++i;
+      }
+    }
+    free.push(block);
+  }
+  std::int64_t size = 0;
+
+  static constexpr std::int64_t rounded(std::int64_t bytes) {
+    return (bytes + arena_alignment - 1) / arena_alignment * arena_alignment;
+  }
+
+ private:
+  struct Block {
+    std::int64_t offset = 0, bytes = 0;
+  };
+  List<Block> free;
+};
+
+}  // namespace detail
+
+/// Sets the offsets of the plan's arena values. Outputs live to the end.
+constexpr Plan memory(Plan plan) {
+  const int launches = plan.launches.size;
+  for (Value& value : plan.values) value.first = launches;
+  for (int l = 0; l < launches; ++l) {
+    const Range bindings = plan.launches.data[l].bindings;
+    for (int b = bindings.first; b < bindings.first + bindings.count; ++b) {
+      Value& value = plan.values.data[plan.bindings.data[b]];
+      if (l < value.first) value.first = l;
+      value.last = l;
+    }
+  }
+  for (const PlanOutput& output : plan.outputs) plan.values.data[output.value].last = launches;
+
+  List<int> starts(launches + 2, -1), ends(launches + 2, -1), next_start(plan.values.size, -1),
+      next_end(plan.values.size, -1);
+  for (int v = plan.values.size - 1; v >= 0; --v) {
+    const Value& value = plan.values.data[v];
+    if (value.storage != Storage::arena) continue;
+    next_start.data[v] = starts.data[value.first];
+    starts.data[value.first] = v;
+    next_end.data[v] = ends.data[value.last];
+    ends.data[value.last] = v;
+  }
+  detail::Arena per_sample, shared;
+  for (int l = 0; l < launches; ++l) {
+    for (int v = starts.data[l]; v >= 0; v = next_start.data[v]) {
+      Value& value = plan.values.data[v];
+      value.offset = (value.batched ? per_sample : shared).take(value.bytes());
+    }
+    for (int v = ends.data[l]; v >= 0; v = next_end.data[v]) {
+      const Value& value = plan.values.data[v];
+      (value.batched ? per_sample : shared).give(value.offset, value.bytes());
+    }
+  }
+  plan.arena_bytes_per_sample = per_sample.size;
+  plan.arena_bytes_shared = shared.size;
+  plan.unplanned_bytes_per_sample = 0;
+  for (const Node& node : plan.nodes)
+    if (node.batched && node.op != Op::input && node.op != Op::reshape)
+      plan.unplanned_bytes_per_sample += detail::Arena::rounded(node.shape.count() * size_of(node.element));
+  return plan;
+}
+
+}  // namespace inlay

@@ -1,0 +1,92 @@
+// The plan: what `fuse` makes of a graph and `memory` places. Stages (one root with the maps fused around it),
+// launches (one kernel each: a stage, or several small ones run per sample), and the values that pass between
+// them through memory. A plan holds integers and enumerations only; `lower` turns its stages into kernel types.
+#pragma once
+
+#include <inlay/graph/graph.hpp>
+
+#include <cstdint>
+
+namespace inlay {
+
+enum class StepKind : std::uint8_t { load, store, constant, iota, result, scatter, gather, apply };
+
+/// One step of a Body (see kernel/body.hpp), as a value.
+struct Step {
+  StepKind kind = StepKind::result;
+  MapOp map = MapOp::copy;
+  Element element = Element::f32;
+  int slot = 0;                 // load, store, scatter, gather
+  int index_slot = 0;           // scatter, gather
+  int registers[3] = {0, 0, 0}; // apply; store: the first
+  int which = 0;                // iota: axis; result: which
+  float value = 0;              // constant
+  int sample_stride = 0;        // elements from one sample to the next, 0 if shared
+  int strides[max_rank] = {0, 0, 0, 0};
+  int pooled_strides[max_rank] = {0, 0, 0, 0};  // gather
+  int pooled_sample_stride = 0;
+  int window_height = 1, window_width = 1;      // scatter, gather
+};
+
+/// Steps [first, first + count) of the plan.
+struct Range {
+  int first = 0, count = 0;
+};
+
+enum class StageKind : std::uint8_t { contraction, elementwise, reduction, pooling };
+
+struct Stage {
+  StageKind kind = StageKind::elementwise;
+  int root = -1;               // node
+  bool batched = false;
+  Shape domain{};              // of the root, before pooling; four extents
+  Shape input{};               // reduction: of what is reduced; contraction: of operand a; four extents
+  Shape second{};              // contraction: of operand b; four extents
+  int pool_height = 1, pool_width = 1;
+  Range a{}, b{}, main{}, post{}, side{};  // Bodies; reductions use a (prologue) and main, pooling a and post
+  Range members{};             // nodes fused here, in `Plan::members`
+};
+
+struct Launch {
+  Range stages{};    // in execution order
+  Range bindings{};  // value of each slot
+};
+
+enum class Storage : std::uint8_t { arena, input, parameter, batch_size };
+
+/// A value in memory.
+struct Value {
+  int node = -1;
+  Storage storage = Storage::arena;
+  int index = 0;             // input or parameter number
+  Element element = Element::f32;
+  bool batched = false;
+  std::int64_t count = 0;    // elements, of one sample if batched
+  int first = 0, last = 0;   // launches between which it lives
+  std::int64_t offset = -1;  // arena: bytes; batched values at offset * samples within the batched part
+
+  constexpr std::int64_t bytes() const { return count * size_of(element); }
+};
+
+struct PlanOutput {
+  int value = -1;  // in `values`
+  int output = 0;  // its number among the graph's outputs
+};
+
+struct Plan {
+  List<Node> nodes;            // the graph's, plus copies that in-place updates needed
+  List<Stage> stages;
+  List<Launch> launches;
+  List<Step> steps;
+  List<int> members;
+  List<int> bindings;
+  List<Value> values;
+  List<PlanOutput> outputs;
+  List<Input> inputs;
+  List<Parameter> parameters;
+  std::int64_t arena_bytes_per_sample = 0;
+  std::int64_t arena_bytes_shared = 0;
+  std::int64_t unplanned_bytes_per_sample = 0;  // if every node had its own memory
+};
+
+}  // namespace inlay

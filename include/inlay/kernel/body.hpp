@@ -1,0 +1,170 @@
+// A Body is a straight-line scalar program that a kernel evaluates at each coordinate of its domain: a
+// prologue that produces an operand's element, or an epilogue that turns the computed element into what is
+// stored. It is a type, Body<Step...>; step i writes register i, and later steps name registers by number.
+//
+//   relu(result + bias) stored:   Body<Result<0>, Load<1, f32, Strides<0, 0,0,0,1>>, Apply<add, 0, 1>,
+//                                      Constant<0>, Apply<maximum, 2, 3>, Store<0, f32, Strides<...>, 4>>
+//
+// A domain has four coordinates (i0, i1, i2, i3), padded in front with ones, and the sample n. Images count
+// (0, h, w, c); convolution weights (r, s, c, k). An executor evaluates a Body through a Context of its own,
+// with V = float, or a vector of consecutive i3.
+#pragma once
+
+#include <inlay/core/element.hpp>
+#include <inlay/core/host_device.hpp>
+#include <inlay/graph/op.hpp>
+
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+namespace inlay::kernel {
+
+/// Element index n * Sample + i0 * S0 + i1 * S1 + i2 * S2 + i3 * S3. Broadcast axes have stride 0.
+template <int Sample, int S0, int S1, int S2, int S3>
+struct Strides {
+  static constexpr int sample = Sample, s0 = S0, s1 = S1, s2 = S2, s3 = S3;
+};
+
+/// The element of argument `Slot` at the coordinate.
+template <int Slot, Element E, class Index>
+struct Load {
+  static constexpr int slot = Slot;
+  static constexpr Element element = E;
+  using strides = Index;
+};
+
+/// Writes register `Register` to argument `Slot` at the coordinate (and passes it on as its own value).
+template <int Slot, Element E, class Index, int Register>
+struct Store {
+  static constexpr int slot = Slot;
+  static constexpr Element element = E;
+  using strides = Index;
+};
+
+/// A number, by the bits of its float.
+template <std::uint32_t Bits>
+struct Constant {};
+
+/// The coordinate along one of the four axes, as a number.
+template <int Axis>
+struct Iota {};
+
+/// What the kernel computed at this coordinate. 0: the value; 1: after max pooling, the index in the window.
+template <int Which>
+struct Result {};
+
+/// Max pooling's gradient, read in place: the pooled value `d` where the coordinate is the one that `index`
+/// names in its window of Height x Width, 0 elsewhere. Both are indexed by PooledStrides at (i1 / Height, i2 / Width).
+template <int Slot, int IndexSlot, int Height, int Width, class PooledStrides>
+struct Scatter {
+  static constexpr int slot = Slot, index_slot = IndexSlot, height = Height, width = Width;
+  using strides = PooledStrides;
+};
+
+/// The element of x that `index` names in the window of the coordinate.
+template <int Slot, int IndexSlot, int Height, int Width, class InputStrides, class PooledStrides>
+struct Gather {
+  static constexpr int slot = Slot, index_slot = IndexSlot, height = Height, width = Width;
+  using strides = InputStrides;
+  using pooled_strides = PooledStrides;
+};
+
+/// An elementwise function of earlier registers.
+template <MapOp Op, int... Registers>
+struct Apply {};
+
+namespace detail {
+
+template <class Step>
+struct Evaluate;
+
+template <int Slot, Element E, class Index>
+struct Evaluate<Load<Slot, E, Index>> {
+  template <class V, class Context>
+  INLAY_HOST_DEVICE static V run(Context& context, const V*) {
+    return context.load(Load<Slot, E, Index>{});
+  }
+};
+template <int Slot, Element E, class Index, int Register>
+struct Evaluate<Store<Slot, E, Index, Register>> {
+  template <class V, class Context>
+  INLAY_HOST_DEVICE static V run(Context& context, const V* registers) {
+    context.store(Store<Slot, E, Index, Register>{}, registers[Register]);
+    return registers[Register];
+  }
+};
+template <std::uint32_t Bits>
+struct Evaluate<Constant<Bits>> {
+  template <class V, class Context>
+  INLAY_HOST_DEVICE static V run(Context& context, const V*) {
+    return context.constant(__builtin_bit_cast(float, Bits));
+  }
+};
+template <int Axis>
+struct Evaluate<Iota<Axis>> {
+  template <class V, class Context>
+  INLAY_HOST_DEVICE static V run(Context& context, const V*) {
+    return context.iota(Iota<Axis>{});
+  }
+};
+template <int Which>
+struct Evaluate<Result<Which>> {
+  template <class V, class Context>
+  INLAY_HOST_DEVICE static V run(Context& context, const V*) {
+    return context.result(Result<Which>{});
+  }
+};
+template <int Slot, int IndexSlot, int Height, int Width, class PooledStrides>
+struct Evaluate<Scatter<Slot, IndexSlot, Height, Width, PooledStrides>> {
+  template <class V, class Context>
+  INLAY_HOST_DEVICE static V run(Context& context, const V*) {
+    return context.scatter(Scatter<Slot, IndexSlot, Height, Width, PooledStrides>{});
+  }
+};
+template <int Slot, int IndexSlot, int Height, int Width, class InputStrides, class PooledStrides>
+struct Evaluate<Gather<Slot, IndexSlot, Height, Width, InputStrides, PooledStrides>> {
+  template <class V, class Context>
+  INLAY_HOST_DEVICE static V run(Context& context, const V*) {
+    return context.gather(Gather<Slot, IndexSlot, Height, Width, InputStrides, PooledStrides>{});
+  }
+};
+template <MapOp Op, int... Registers>
+struct Evaluate<Apply<Op, Registers...>> {
+  template <class V, class Context>
+  INLAY_HOST_DEVICE static V run(Context& context, const V* registers) {
+    return context.template apply<Op>(registers[Registers]...);
+  }
+};
+
+}  // namespace detail
+
+/// The program. `evaluate<V>(context)` runs it and returns the last register.
+///
+/// A Context has: load(Load<...>), store(Store<...>, V), constant(float), iota(Iota<Axis>), result(Result<Which>),
+/// scatter(Scatter<...>), gather(Gather<...>) and apply<MapOp>(V...), each returning V (store: nothing).
+template <class... Steps>
+struct Body {
+  static constexpr int size = sizeof...(Steps);
+
+  template <class V, class Context>
+  INLAY_HOST_DEVICE static V evaluate(Context& context) {
+    return evaluate<V>(context, std::make_integer_sequence<int, size>{});
+  }
+
+ private:
+  template <class V, class Context, int... I>
+  INLAY_HOST_DEVICE static V evaluate(Context& context, std::integer_sequence<int, I...>) {
+    V registers[size + 1];
+    ((registers[I] = detail::Evaluate<Steps>::template run<V>(context, registers)), ...);
+    return registers[size > 0 ? size - 1 : 0];
+  }
+};
+
+/// A Body of one Load: the operand is read as it lies in memory. Kernels may then skip the gathering copy.
+template <class B>
+inline constexpr bool is_plain_load = false;
+template <int Slot, Element E, class Index>
+inline constexpr bool is_plain_load<Body<Load<Slot, E, Index>>> = true;
+
+}  // namespace inlay::kernel

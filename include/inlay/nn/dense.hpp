@@ -1,0 +1,36 @@
+// Dense: a fully connected layer, kernel in x out as in Keras.
+#pragma once
+
+#include <inlay/nn/layer.hpp>
+
+namespace inlay {
+namespace error {
+template <class Layer, class Position, class Got>
+struct input_must_be_flat_put_Flatten_before_it;
+}
+
+namespace nn {
+
+/// (K) to (Units). Options: NoBias, an activation.
+template <int Units, class... Options>
+struct Dense {
+  static constexpr const char* name = "dense";
+
+  template <class X, class Position>
+  static consteval void check() {
+    error::require<X::rank == 1, error::input_must_be_flat_put_Flatten_before_it<Dense, Position, error::got_t<X>>>();
+  }
+
+  template <SymbolicTensor X>
+  static constexpr auto call(X x) {
+    check<X, error::called_directly>();
+    Scope scope(*x.tracer, name);
+    auto kernel = parameter<X::size(), Units>(x, "kernel", Initializer::glorot_uniform, X::size(), Units);
+    auto y = matmul(x, kernel);
+    if constexpr (detail::has<NoBias, Options...>) return detail::Activation<Options...>::call(y);
+    else return detail::Activation<Options...>::call(y + parameter<Units>(x, "bias", Initializer::zeros));
+  }
+};
+
+}  // namespace nn
+}  // namespace inlay

@@ -1,0 +1,55 @@
+// The graphs of one step: training (forward, loss, metric, backward and update in one program) and evaluation.
+// Inputs: 0 the samples, 1 the labels, then the optimiser's numbers. Outputs: the sums over the batch of the loss
+// and of the metric.
+#pragma once
+
+#include <inlay/graph/gradient.hpp>
+#include <inlay/graph/update.hpp>
+
+namespace inlay {
+
+template <class Net, class Loss, class Metric>
+struct EvaluationGraph {
+  static constexpr Graph make() {
+    Tracer tracer;
+    trace(tracer);
+    return tracer.graph;
+  }
+
+  /// Returns the node of the summed loss.
+  static constexpr int trace(Tracer& tracer) {
+    auto x = Net::input(tracer);
+    auto label = Loss::label(tracer);
+    auto y = Net::call(x);
+    auto loss = sum_over_batch(Loss::call(y, label));
+    auto metric = sum_over_batch(Metric::call(y, label));
+    tracer.graph.outputs.push({loss.node});
+    tracer.graph.outputs.push({metric.node});
+    return loss.node;
+  }
+};
+
+template <class Net, class Optimizer, class Loss, class Metric>
+struct TrainingGraph {
+  static constexpr Graph make() {
+    Tracer tracer;
+    Graph& g = tracer.graph;
+    const int total = EvaluationGraph<Net, Loss, Metric>::trace(tracer);
+    const int mean = build::map(g, MapOp::divide, total, build::batch_size(g));
+    const int guard = build::map(g, MapOp::is_finite, total);
+
+    List<int> parameters;
+    for (int i = 0; i < g.nodes.size; ++i)
+      if (g.nodes.data[i].op == Op::parameter && g.parameters.data[g.nodes.data[i].index].trainable)
+        parameters.push(i);
+    const List<int> gradients = gradient(g, mean, parameters);
+
+    int numbers[Optimizer::number_count > 0 ? Optimizer::number_count : 1] = {};
+    for (int i = 0; i < Optimizer::number_count; ++i) numbers[i] = build::input(g, Shape{}, Element::f32, false);
+    for (int i = 0; i < parameters.size; ++i)
+      Optimizer::update(Update(tracer, parameters.data[i], gradients.data[i], guard, numbers));
+    return g;
+  }
+};
+
+}  // namespace inlay
