@@ -138,7 +138,8 @@ constexpr int gather(Graph& g, int x, int index) {
 
 /// `d` at the positions that `index` names, zero elsewhere: the transpose of gather.
 constexpr int scatter(Graph& g, int d, int index) {
-  const Node& at = g.nodes.data[index];
+  const Node at = g.nodes.data[index];
+  d = broadcast_to(g, d, at.shape, at.batched || g.nodes.data[d].batched);
   Shape shape = shape_of(at.shape.extents[0] * at.window.height, at.shape.extents[1] * at.window.width,
                          at.shape.extents[2]);
   return g.add(Node{.op = Op::scatter, .batched = at.batched || g.nodes.data[d].batched, .shape = shape,

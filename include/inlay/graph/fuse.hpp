@@ -89,6 +89,7 @@ class Fuser {
     find_inline_candidates();
     for (int i = 0; i < nodes.size; ++i) assign(i);
     trace_reads();
+    copy_outputs();
     copy_late_updates();
     number_stages();
     group_stages();
@@ -110,6 +111,7 @@ class Fuser {
     bool candidate = false;  // may be inlined
     bool inlined = false;
     bool flat = true;        // reading it depends on the linear index only: survives a reshape
+    bool pixelwise = false;  // reading it needs the row and column of its own shape: an inlined scatter or gather
     bool contracted = false; // a contraction reads it
     bool output = false;
     bool stored = false;     // passes through memory
@@ -199,7 +201,7 @@ class Fuser {
       cost.data[i] = cost_of(n);
       for (int k = 0; n.op == Op::map && k < n.operand_count; ++k) {
         const int o = info.data[n.operands[k]].base;
-        if (nodes.data[o].op == Op::map || nodes.data[o].op == Op::scatter) {
+        if (elementwise(nodes.data[o])) {
           cost.data[i] += cost.data[o];
           f.flat = f.flat && info.data[o].flat;
         }
@@ -222,6 +224,7 @@ class Fuser {
 
   constexpr void count_readers(int i, int origin, int& readers, bool& fits) const {
     const Node& n = nodes.data[origin];
+    const bool one_number = n.op == Op::map && n.map == MapOp::copy && nodes.data[n.operands[0]].shape.count() == 1;
     for (int u = info.data[i].first_user; u < info.data[i].first_user + info.data[i].users; ++u) {
       const int user = user_list.data[u];
       const Node& reader = nodes.data[user];
@@ -237,7 +240,7 @@ class Fuser {
           break;
         case Op::reduction: break;
         case Op::map:
-          if (reader.shape.count() != n.shape.count() && n.map != MapOp::copy) fits = false;
+          if (reader.shape.count() != n.shape.count() && !one_number) fits = false;
           break;
         default: fits = false;
       }
@@ -283,7 +286,18 @@ class Fuser {
       case Op::map:
       case Op::scatter:
       case Op::transpose: return assign_map(i);
-      default: return;  // leaves and reshapes
+      case Op::iota: return assign_iota(i);
+      default: return;  // other leaves and reshapes
+    }
+  }
+
+  /// Coordinates are computed where they are read, and stored only for readers that count otherwise.
+  constexpr void assign_iota(int i) {
+    const Info& f = info.data[i];
+    for (int u = f.first_user; u < f.first_user + f.users; ++u) {
+      const Op reader = nodes.data[user_list.data[u]].op;
+      if (reader == Op::reshape || reader == Op::transpose || reader == Op::gather || reader == Op::scatter)
+        return root_stage(i);
     }
   }
 
@@ -346,11 +360,13 @@ class Fuser {
     const Node& n = nodes.data[i];
     Info& f = info.data[i];
     f.flat = linear(n);
+    f.pixelwise = n.op == Op::scatter || n.op == Op::gather;
     bool operands_stored = true;
     for (int k = 0; k < n.operand_count; ++k) {
       const Info& o = info.data[info.data[n.operands[k]].base];
       if (o.ready > f.ready) f.ready = o.ready;
       if (o.inlined && !o.flat) f.flat = false;
+      if (o.inlined && o.pixelwise) f.pixelwise = true;
       if (o.inlined || (o.stage >= 0 && !o.contracted)) operands_stored = false;
     }
     if (f.candidate && operands_stored) {  // a mask of an activation that is kept anyway: read that instead
@@ -390,6 +406,7 @@ class Fuser {
     if (n.batched != batched) return false;
     const Shape domain = padded(domain_of(root, level));
     if (domain.count() != n.shape.count()) return false;
+    if (info.data[i].pixelwise) return padded(n.shape) == domain;
     return match_axes(n.shape, domain).fits || info.data[i].flat;
   }
 
@@ -410,7 +427,7 @@ class Fuser {
       const int reader = exact ? stage : stage + 1;
       if (reader > last_reader.data[n.index]) last_reader.data[n.index] = reader;
     }
-    if (is_leaf(n.op)) {
+    if (is_leaf(n.op) && f.stage < 0) {
       if (is_stored_leaf(n.op)) add_read(stage, b);
       return;
     }
@@ -433,7 +450,7 @@ class Fuser {
   }
 
   constexpr void trace_reads() {
-    first_read = List<int>(nodes.size + plan.parameters.size + 1, -1);
+    first_read = List<int>(nodes.size + 2 * outputs.size + 1, -1);  // an output may need two copies
     for (int i = 0; i < nodes.size; ++i) {
       const Node n = nodes.data[i];
       const Info f = info.data[i];
@@ -456,6 +473,37 @@ class Fuser {
     }
   }
 
+  /// The root of an elementwise stage of its own, after all others, that copies node `o`.
+  constexpr int copy_last(int o) {
+    const Node& n = nodes.data[o];
+    const int b = info.data[o].base;
+    const int i = nodes.push(Node{.op = Op::map, .batched = n.batched, .map = MapOp::copy, .shape = n.shape,
+                                  .operand_count = 1, .operands = {o, -1, -1}});
+    info.push({});
+    info.data[i].base = i;
+    root_stage(i);
+    if (info.data[b].stage >= 0) info.data[b].stored = true;
+    if (info.data[b].stage >= 0 || is_stored_leaf(nodes.data[b].op)) add_read(i, b);
+    return i;
+  }
+
+  /// A constant handed out needs memory, and a parameter that this run also updates a copy from before.
+  constexpr void copy_outputs() {
+    List<bool> updated(plan.parameters.size, false);
+    for (const Output& o : outputs)
+      if (o.is_update()) updated.data[o.parameter] = true;
+    for (Output& o : outputs) {
+      const Node& n = nodes.data[info.data[o.node].base];
+      const bool before_update = n.op == Op::parameter && updated.data[n.index];
+      const bool computed_nowhere = !o.is_update() && (n.op == Op::constant || n.op == Op::iota);
+      if (!computed_nowhere && (!before_update || n.index == o.parameter)) continue;
+      const int parameter = before_update ? n.index : -1;
+      o.node = copy_last(o.node);
+      info.data[o.node].stored = true;
+      if (parameter >= 0) last_reader.data[parameter] = o.node;
+    }
+  }
+
   /// A parameter's next value is written where it is computed, unless an older reader still comes, or it isn't
   /// computed by a stage at all; then a last stage copies it.
   constexpr void copy_late_updates() {
@@ -472,16 +520,8 @@ class Fuser {
         continue;
       }
       if (f.inlined) throw Error("fuse: an output was inlined");
-      Node copy{.op = Op::map, .map = MapOp::copy, .shape = nodes.data[o.node].shape, .operand_count = 1,
-                .operands = {o.node, -1, -1}};
-      const int i = nodes.push(copy);
-      info.push({});
-      info.data[i].base = i;
-      info.data[i].update = o.parameter;
-      info.data[i].flat = true;
-      root_stage(i);
-      if (f.stage >= 0) info.data[b].stored = true;
-      if (!is_leaf(nodes.data[b].op) || is_stored_leaf(nodes.data[b].op)) add_read(i, b);
+      const int copy = copy_last(o.node);
+      info.data[copy].update = o.parameter;
     }
   }
 
@@ -669,6 +709,11 @@ class Fuser {
   constexpr int member(const Place& place, int i) {
     const Node& n = nodes.data[i];
     if (register_of.data[i] >= 0) return register_of.data[i];
+    if (n.op == Op::iota) {
+      const int coordinate = emit_iota(place, i, n.shape);
+      touched.push(i);
+      return register_of.data[i] = coordinate;
+    }
     const bool computed = (i == place.stage && n.op != Op::map && n.op != Op::scatter && n.op != Op::gather &&
                            n.op != Op::transpose) || n.op == Op::max_index || info.data[i].side_of >= 0 ||
                           (place.level == post_level && n.op == Op::gather &&
@@ -688,7 +733,7 @@ class Fuser {
       if (register_of.data[b] >= 0) return register_of.data[b];
       return remember(place, b, Step{.kind = StepKind::constant, .value = n.value});
     }
-    if (n.op == Op::iota) return emit_iota(place, b, reader);
+    if (n.op == Op::iota && f.stage < 0) return emit_iota(place, b, reader);
     if (f.inlined) return compute(place, b, reader);
     return load(place, b, nodes.data[o].shape, reader);
   }
@@ -738,7 +783,7 @@ class Fuser {
     const AxisMatch match = match_axes(reader, place.domain);
     const int axis = match.partner[reader.rank - n.shape.rank + n.index];
     Step step{.kind = StepKind::iota, .which = axis};
-    if (axis < 0) step = Step{.kind = StepKind::constant, .value = 0};
+    if (axis < 0 || n.shape.extents[n.index] == 1) step = Step{.kind = StepKind::constant, .value = 0};
     plan.steps.push(step);
     return plan.steps.size - 1 - place.first_step;
   }
@@ -811,10 +856,7 @@ class Fuser {
     for (int k = 0; k < outputs.size; ++k) {
       const Output& o = outputs.data[k];
       if (o.is_update()) continue;
-      const int b = info.data[o.node].base;
-      if (nodes.data[b].op == Op::constant || nodes.data[b].op == Op::iota)
-        throw Error("fuse: an output is a constant");
-      plan.outputs.push({value_of(b), k});
+      plan.outputs.push({value_of(info.data[o.node].base), k});
     }
   }
 };

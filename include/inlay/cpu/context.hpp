@@ -1,0 +1,142 @@
+// How a kernel::Body reads and writes memory on the CPU: V is float, or a Vector of consecutive i3. A slot gives the
+// value's first sample and the distance to the next (0 for shared values); the context adds the coordinates.
+#pragma once
+
+#include <inlay/cpu/vector.hpp>
+#include <inlay/kernel/kernels.hpp>
+
+#include <type_traits>
+
+namespace inlay::cpu {
+
+struct Slot {
+  char* data;
+  std::int64_t sample_bytes;
+};
+
+template <class V>
+struct Context {
+  const Slot* slots;
+  int sample;
+  int i0, i1, i2, i3;
+  V value{};  // Result<0>
+  V index{};  // Result<1>
+
+  static constexpr bool vector = !std::is_same_v<V, float>;
+
+  template <Element E>
+  INLAY_INLINE storage_t<E>* at(int slot, int sample_stride, std::int64_t offset) const {
+    char* data = slots[slot].data + (sample_stride != 0 ? sample * slots[slot].sample_bytes : 0);
+    return reinterpret_cast<storage_t<E>*>(data) + offset;
+  }
+  template <class S>
+  INLAY_INLINE std::int64_t offset() const {
+    return std::int64_t{i0} * S::s0 + std::int64_t{i1} * S::s1 + std::int64_t{i2} * S::s2 + std::int64_t{i3} * S::s3;
+  }
+
+  /// Lanes i3, i3 + 1, ... at distance `Stride`.
+  template <int Stride, class T>
+  INLAY_INLINE static V read(const T* p) {
+    if constexpr (!vector) return static_cast<float>(*p);
+    else if constexpr (Stride == 0) return splat(static_cast<float>(*p));
+    else if constexpr (Stride == 1) return load_vector(p);
+    else {
+      V v{};
+      for (int lane = 0; lane < lanes; ++lane) v[lane] = static_cast<float>(p[std::int64_t{lane} * Stride]);
+      return v;
+    }
+  }
+
+  template <int S, Element E, class I>
+  INLAY_INLINE V load(kernel::Load<S, E, I>) const {
+    return read<I::s3>(at<E>(S, I::sample, offset<I>()));
+  }
+  template <int S, Element E, class I, int R>
+  INLAY_INLINE void store(kernel::Store<S, E, I, R>, V v) const {
+    auto* p = at<E>(S, I::sample, offset<I>());
+    if constexpr (!vector) *p = static_cast<storage_t<E>>(v);
+    else if constexpr (I::s3 == 1) store_vector(p, v);
+    else
+      for (int lane = 0; lane < lanes; ++lane) p[std::int64_t{lane} * I::s3] = static_cast<storage_t<E>>(v[lane]);
+  }
+  INLAY_INLINE static V constant(float x) {
+    if constexpr (vector) return splat(x);
+    else return x;
+  }
+  template <int Axis>
+  INLAY_INLINE V iota(kernel::Iota<Axis>) const {
+    const int coordinates[] = {i0, i1, i2, i3};
+    V v = constant(static_cast<float>(coordinates[Axis]));
+    if constexpr (vector && Axis == 3)
+      for (int lane = 0; lane < lanes; ++lane) v[lane] += static_cast<float>(lane);
+    return v;
+  }
+  template <int Which>
+  INLAY_INLINE V result(kernel::Result<Which>) const {
+    return Which == 0 ? value : index;
+  }
+  template <int S, int IndexSlot, int Height, int Width, class I>
+  INLAY_INLINE V scatter(kernel::Scatter<S, IndexSlot, Height, Width, I>) const {
+    const std::int64_t place = std::int64_t{i1 / Height} * I::s1 + std::int64_t{i2 / Width} * I::s2 + i3;
+    const V d = read<1>(at<Element::f32>(S, I::sample, place));
+    const V which = read<1>(at<Element::u8>(IndexSlot, 1, place));
+    const V here = constant(static_cast<float>(i1 % Height * Width + i2 % Width));
+    return cpu::apply<MapOp::select>(cpu::apply<MapOp::equal>(which, here), d, constant(0));
+  }
+  template <int S, int IndexSlot, int Height, int Width, class I, class J>
+  INLAY_INLINE V gather(kernel::Gather<S, IndexSlot, Height, Width, I, J>) const {
+    const float* x = at<Element::f32>(S, I::sample, 0);
+    const std::uint8_t* which = at<Element::u8>(IndexSlot, J::sample, offset<J>());
+    auto element = [&](int lane) {
+      const int w = which[lane];
+      return x[std::int64_t{i1 * Height + w / Width} * I::s1 + std::int64_t{i2 * Width + w % Width} * I::s2 + i3 + lane];
+    };
+    if constexpr (!vector) return element(0);
+    else {
+      V v{};
+      for (int lane = 0; lane < lanes; ++lane) v[lane] = element(lane);
+      return v;
+    }
+  }
+  template <MapOp Op, class... A>
+  INLAY_INLINE V apply(A... a) const {
+    return cpu::apply<Op>(a...);
+  }
+};
+
+/// Runs a Body on i3 = first, ..., end - 1 at the coordinates given: vectors, then what is left one by one. `first` is
+/// a multiple of a vector, and `end` too unless it is Extent, the whole length of the row.
+/// `input(context, i3)` may set the results; `output(i3, V)` takes the last register.
+template <class Body, int Extent, class Input, class Output>
+INLAY_INLINE void run_row(const Slot* slots, int sample, int i0, int i1, int i2, int first, int end, Input input,
+                          Output output) {
+  int i3 = first;
+  if constexpr (Extent >= lanes)
+    for (; i3 + lanes <= end; i3 += lanes) {
+      Context<Vector> context{slots, sample, i0, i1, i2, i3};
+      input(context, i3);
+      output(i3, Body::template evaluate<Vector>(context));
+    }
+  if constexpr (Extent % lanes != 0)
+    for (; i3 < end; ++i3) {
+      Context<float> context{slots, sample, i0, i1, i2, i3};
+      input(context, i3);
+      output(i3, Body::template evaluate<float>(context));
+    }
+}
+
+INLAY_INLINE void write(float* p, Vector v) { store_vector(p, v); }
+INLAY_INLINE void write(float* p, float v) { *p = v; }
+
+inline constexpr auto no_input = [](auto&, int) {};
+inline constexpr auto no_output = [](int, auto) {};
+
+/// Result<0> of a row taken from memory.
+INLAY_INLINE auto from(const float* row) {
+  return [row](auto& context, int i3) {
+    if constexpr (std::remove_reference_t<decltype(context)>::vector) context.value = load_vector(row + i3);
+    else context.value = row[i3];
+  };
+}
+
+}  // namespace inlay::cpu

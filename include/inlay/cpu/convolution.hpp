@@ -1,0 +1,239 @@
+// Convolution kernels with a window, on one sample at a time: the operand is gathered through its prologue into a
+// padded image in the thread's scratch memory, `Direct` computes tiles of it, and the epilogue runs on each tile.
+// (Windows of one pixel are matrix products: see matrix.hpp.)
+#pragma once
+
+#include <inlay/cpu/direct.hpp>
+#include <inlay/cpu/pooling.hpp>
+
+namespace inlay::cpu {
+
+/// Is the contraction a matrix product over pixels?
+template <class G>
+inline constexpr bool is_matrix = G::R == 1 && G::S == 1 && G::stride_h == 1 && G::stride_w == 1 && G::groups == 1 &&
+                                  G::pad_top == 0 && G::pad_left == 0 && G::P == G::H && G::Q == G::W;
+
+/// A padded image: row j, column i hold pixel ((j + FirstRow) / StepH, (i + FirstColumn) / StepW) of the operand
+/// where that divides and exists, and zeros elsewhere. (Steps > 1 spread a gradient for strided convolutions.)
+template <int Height, int Width, int Channels, int Rows_, int Columns_, int FirstRow, int FirstColumn, int StepH, int StepW>
+struct PaddedImage {
+  static constexpr int rows = Rows_, columns = Columns_, channels = Channels;
+  static constexpr std::int64_t floats = std::int64_t{Rows_} * Columns_ * Channels;
+
+  template <class Prologue>
+  static void fill(float* image, const Slot* slots, int sample) {
+    for (int j = 0; j < rows; ++j) {
+      const int h = (j + FirstRow) / StepH;
+      const bool row = j + FirstRow >= 0 && (j + FirstRow) % StepH == 0 && h < Height;
+      for (int i = 0; i < columns; ++i, image += channels) {
+        const int w = (i + FirstColumn) / StepW;
+        if (row && i + FirstColumn >= 0 && (i + FirstColumn) % StepW == 0 && w < Width)
+          run_row<Prologue, channels>(slots, sample, 0, h, w, 0, channels, no_input, [&](int c, auto v) { write(image + c, v); });
+        else
+          for (int c = 0; c < channels; ++c) image[c] = 0;
+      }
+    }
+  }
+};
+
+/// Forward and data gradient: out (OutH x OutW x OutC) from a padded image.
+template <class Image, int OutH, int OutW, int OutC, int R, int S, int StrideH, int StrideW, int DilationH, int DilationW,
+          int Groups, class Prologue, class E>
+struct ConvolutionPass {
+  static constexpr int in = Image::channels / Groups, out = OutC / Groups;
+  using Kernel = Direct<in, out, Image::columns, Image::channels, OutW, R, S, StrideW, DilationH, DilationW>;
+  using Pool = typename E::pool;
+  static constexpr bool pools = Pool::height * Pool::width > 1;
+  static constexpr std::int64_t tile_floats = std::int64_t{Kernel::tile.pixels} * Kernel::width;
+  static constexpr std::int64_t row_floats = pools ? std::int64_t{Pool::height} * OutW * OutC : 0;
+  static constexpr std::int64_t scratch_floats = round_up(Image::floats, 16) + tile_floats + row_floats;
+  static constexpr std::int64_t packed_floats = Groups * Kernel::packed_floats;
+
+  /// `weight(r, s, c, k)` with k over all output channels.
+  template <class Weight>
+  static void pack(float* packed, Share share, Weight weight) {
+    const auto part = share.of(Groups * Kernel::blocks);
+    for (int b = part.first; b < part.end; ++b) {
+      const int group = b / Kernel::blocks;
+      Kernel::pack(packed + group * Kernel::packed_floats, b % Kernel::blocks,
+                   [&](int r, int s, int c, int k) { return weight(r, s, c, group * out + k); });
+    }
+  }
+
+  static void run(const Slot* slots, int sample, Memory memory) {
+    float* image = memory.scratch;
+    float* tile = image + round_up(Image::floats, 16);
+    float* rows = tile + tile_floats;
+    Image::template fill<Prologue>(image, slots, sample);
+    for (int p = 0; p < OutH; ++p) {
+      for (int block = 0; block < Groups * Kernel::blocks; ++block)
+        for (int first = 0; first < OutW; first += Kernel::tile.pixels) {
+          const int q = first + Kernel::tile.pixels <= OutW ? first : OutW - Kernel::tile.pixels;  // the last overlaps
+          const int group = block / Kernel::blocks, inner = block % Kernel::blocks;
+          Kernel::compute(image + (p * StrideH * Image::columns + q * StrideW) * Image::channels + group * in,
+                          memory.packed + group * Kernel::packed_floats + inner * Kernel::block_floats, tile);
+          const int k = group * out + inner * Kernel::width;
+          const int end = inner * Kernel::width + Kernel::width < out ? k + Kernel::width : (group + 1) * out;
+          for (int i = 0; i < Kernel::tile.pixels; ++i) {
+            float* pooled = rows + (p % Pool::height * OutW + q + i) * OutC;
+            run_row<typename E::main, OutC % lanes == 0 ? out : 1>(slots, sample, 0, p, q + i, k, end, from(tile + i * Kernel::width - k),
+                                      [&](int c, auto v) {
+                                        if constexpr (pools) write(pooled + c, v);
+                                      });
+          }
+        }
+      if constexpr (pools)
+        if (p % Pool::height == Pool::height - 1)
+          pool_row<Pool, typename E::post, OutW, OutC, OutC>(slots, sample, p / Pool::height, rows);
+    }
+  }
+};
+
+/// What forward and data gradient share: weights packed once a run, samples one by one.
+template <class Pass, bool Batched>
+struct ConvolutionRunner : RunnerDefaults {
+  static constexpr Partition partition = Batched ? Partition::samples : Partition::outputs;
+  static constexpr std::int64_t packed_bytes = 4 * Pass::packed_floats;
+  static constexpr std::int64_t scratch_bytes = 4 * Pass::scratch_floats;
+
+  static void samples(const Slot* slots, int first, int count, Memory memory) {
+    for (int n = first; n < first + count; ++n) Pass::run(slots, n, memory);
+  }
+  static void outputs(const Slot* slots, int, Memory memory, Share share) {
+    if (share.thread == 0) Pass::run(slots, 0, memory);
+  }
+};
+
+template <int S, class G>
+INLAY_INLINE const float* weights(const Slot* slots) {
+  return reinterpret_cast<const float*>(slots[S].data);
+}
+template <class B>
+inline constexpr int slot_of = -1;
+template <int S, Element E, class I>
+inline constexpr int slot_of<kernel::Body<kernel::Load<S, E, I>>> = S;
+
+template <class G>
+using ForwardImage = PaddedImage<G::H, G::W, G::C, (G::P - 1) * G::stride_h + (G::R - 1) * G::dilation_h + 1,
+                                 (G::Q - 1) * G::stride_w + (G::S - 1) * G::dilation_w + 1, -G::pad_top, -G::pad_left, 1, 1>;
+
+template <class G, bool Batched, class A, class B, class E, class Side>
+  requires(!is_matrix<G>)
+struct Runner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>>
+    : ConvolutionRunner<ConvolutionPass<ForwardImage<G>, G::P, G::Q, G::K, G::R, G::S, G::stride_h, G::stride_w,
+                                        G::dilation_h, G::dilation_w, G::groups, A, E>,
+                        Batched> {
+  using Pass = ConvolutionPass<ForwardImage<G>, G::P, G::Q, G::K, G::R, G::S, G::stride_h, G::stride_w, G::dilation_h,
+                               G::dilation_w, G::groups, A, E>;
+
+  static void prepare(const Slot* slots, Memory memory, Share share) {
+    const float* w = weights<slot_of<B>, G>(slots);
+    Pass::pack(memory.packed, share, [w](int r, int s, int c, int k) {
+      return w[(std::int64_t{r * G::S + s} * (G::C / G::groups) + c) * G::K + k];
+    });
+  }
+};
+
+/// dx(h, w, c) gathers dy at (h + pad - r * dilation) / stride: a convolution of the spread gradient with the
+/// weights turned around, with the channels' roles exchanged.
+template <class G, bool Batched, class A, class B, class E, class Side>
+  requires(!is_matrix<G>)
+struct Runner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>>
+    : ConvolutionRunner<
+          ConvolutionPass<PaddedImage<G::P, G::Q, G::K, G::H + (G::R - 1) * G::dilation_h, G::W + (G::S - 1) * G::dilation_w,
+                                      G::pad_top - (G::R - 1) * G::dilation_h, G::pad_left - (G::S - 1) * G::dilation_w,
+                                      G::stride_h, G::stride_w>,
+                          G::H, G::W, G::C, G::R, G::S, 1, 1, G::dilation_h, G::dilation_w, G::groups, A, E>,
+          Batched> {
+  using Pass =
+      ConvolutionPass<PaddedImage<G::P, G::Q, G::K, G::H + (G::R - 1) * G::dilation_h, G::W + (G::S - 1) * G::dilation_w,
+                                  G::pad_top - (G::R - 1) * G::dilation_h, G::pad_left - (G::S - 1) * G::dilation_w,
+                                  G::stride_h, G::stride_w>,
+                      G::H, G::W, G::C, G::R, G::S, 1, 1, G::dilation_h, G::dilation_w, G::groups, A, E>;
+
+  static void prepare(const Slot* slots, Memory memory, Share share) {
+    const float* w = weights<slot_of<B>, G>(slots);
+    constexpr int in_group = G::C / G::groups, out_group = G::K / G::groups;
+    Pass::pack(memory.packed, share, [w](int r, int s, int k, int c) {  // here c is the output channel
+      const int group = c / in_group;
+      return w[(std::int64_t{(G::R - 1 - r) * G::S + G::S - 1 - s} * in_group + c % in_group) * G::K +
+               group * out_group + k];
+    });
+  }
+};
+
+/// dw(r, s, c, k): each thread adds its samples into its partial; `finish` adds the partials and runs the epilogue.
+/// Behind the partial's weights lie the sums of dy for `Side`.
+template <class G, bool Batched, class A, class B, class E, class Side>
+  requires(!is_matrix<G>)
+struct Runner<kernel::Contraction<Mode::weight_gradient, G, Batched, A, B, E, Side>> : RunnerDefaults {
+  using Image = ForwardImage<G>;
+  static constexpr Partition partition = Batched ? Partition::reduced : Partition::outputs;
+  static constexpr int in = G::C / G::groups, pitch = round_up(G::K, lanes);
+  static constexpr std::int64_t weight_floats = std::int64_t{G::R} * G::S * in * pitch;
+  static constexpr std::int64_t image_floats = round_up(Image::floats, 16);
+  static constexpr std::int64_t partial_bytes = Batched ? 4 * (weight_floats + pitch) : 0;
+  static constexpr std::int64_t scratch_bytes =
+      4 * (image_floats + std::int64_t{G::P} * G::Q * pitch) + (Batched ? 0 : 4 * (weight_floats + pitch));
+
+  static void samples(const Slot* slots, int first, int count, Memory memory) {
+    float* image = memory.scratch;
+    float* dy = image + image_floats;
+    for (int n = first; n < first + count; ++n) {
+      Image::template fill<A>(image, slots, n);
+      gather(dy, slots, n);
+      if constexpr (G::groups == 1) {
+        DirectWeightGradient<G::C, pitch, Image::columns, G::P, G::Q, G::R, G::S, G::stride_h, G::stride_w, G::dilation_h,
+                             G::dilation_w>::accumulate(image, dy, memory.partial);
+      } else {
+        grouped(image, dy, memory.partial);
+      }
+      if constexpr (Side::size > 0) {
+        float* sums = memory.partial + weight_floats;
+        for (int pixel = 0; pixel < G::P * G::Q; ++pixel)
+          for (int k = 0; k < pitch; k += lanes)
+            store_vector(sums + k, load_vector(sums + k) + load_vector(dy + pixel * pitch + k));
+      }
+    }
+  }
+  static void finish(const Slot* slots, Partials partials, Share share) {
+    auto sum = [&](std::int64_t row) {
+      return [&, row](auto& context, int k) { context.value = partials.sum<decltype(context.value)>(row * pitch + k); };
+    };
+    const auto part = share.of(G::R * G::S * in);
+    for (int row = part.first; row < part.end; ++row)
+      run_row<typename E::main, G::K>(slots, 0, row / (G::S * in), row / in % G::S, row % in, 0, G::K, sum(row), no_output);
+    if constexpr (Side::size > 0)
+      if (share.thread == share.threads - 1)
+        run_row<Side, G::K>(slots, 0, 0, 0, 0, 0, G::K, sum(G::R * G::S * in), no_output);
+  }
+  static void outputs(const Slot* slots, int, Memory memory, Share share) {
+    if (share.thread != 0) return;
+    memory.partial = memory.scratch + image_floats + std::int64_t{G::P} * G::Q * pitch;
+    for (std::int64_t i = 0; i < weight_floats + pitch; ++i) memory.partial[i] = 0;
+    samples(slots, 0, 1, memory);
+    finish(slots, {memory.partial, 0, 1}, {0, 1});
+  }
+
+ private:
+  static void gather(float* dy, const Slot* slots, int sample) {
+    for (int pixel = 0; pixel < G::P * G::Q; ++pixel, dy += pitch) {
+      run_row<B, G::K>(slots, sample, 0, pixel / G::Q, pixel % G::Q, 0, G::K, no_input, [&](int k, auto v) { write(dy + k, v); });
+      for (int k = G::K; k < pitch; ++k) dy[k] = 0;
+    }
+  }
+  static void grouped(const float* image, const float* dy, float* partial) {
+    constexpr int out = G::K / G::groups;
+    for (int p = 0; p < G::P; ++p)
+      for (int q = 0; q < G::Q; ++q)
+        for (int tap = 0; tap < G::R * G::S; ++tap) {
+          const float* x = image + ((p * G::stride_h + tap / G::S * G::dilation_h) * Image::columns + q * G::stride_w +
+                                    tap % G::S * G::dilation_w) * G::C;
+          const float* d = dy + (p * G::Q + q) * pitch;
+          for (int c = 0; c < in; ++c)
+            for (int k = 0; k < G::K; ++k) partial[(std::int64_t{tap} * in + c) * pitch + k] += x[k / out * in + c] * d[k];
+        }
+  }
+};
+
+}  // namespace inlay::cpu

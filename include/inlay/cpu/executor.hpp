@@ -1,0 +1,144 @@
+// Runs a Program on the CPU. All of a sample's values lie together (its arena), so that the few samples in work stay
+// in the cache and samples never touch each other's memory. Nothing is allocated in a run that is no larger than
+// the largest before it.
+#pragma once
+
+#include <inlay/cpu/buffer.hpp>
+#include <inlay/cpu/schedule.hpp>
+#include <inlay/cpu/team.hpp>
+
+#include <cstring>
+#include <vector>
+
+namespace inlay::cpu {
+
+template <class P>
+class Executor {
+ public:
+  explicit Executor(int thread_count = default_threads()) : threads(thread_count < 1 ? 1 : thread_count) {
+    for (const Entry& entry : entries_of<P>::data) {
+      packed_offsets.push_back(packed_bytes);
+      partial_offsets.push_back(partial_bytes);
+      packed_bytes += aligned(entry.packed_bytes);
+      partial_bytes += aligned(entry.partial_bytes);
+      scratch_bytes = scratch_bytes > aligned(entry.scratch_bytes) ? scratch_bytes : aligned(entry.scratch_bytes);
+    }
+    packed.grow(packed_bytes + 64);
+    private_memory.grow(threads * (scratch_bytes + partial_bytes) + 64);
+    values.resize(static_cast<std::size_t>(P::plan.values.size));
+    slots.resize(static_cast<std::size_t>(P::plan.bindings.size));
+    inputs.resize(static_cast<std::size_t>(P::plan.inputs.size));
+    parameters.resize(static_cast<std::size_t>(P::plan.parameters.size));
+  }
+
+  /// Input i, for the runs that follow: all samples one after another, or the only copy of a shared input.
+  void bind_input(int i, const void* data) {
+    inputs[static_cast<std::size_t>(i)] = static_cast<char*>(const_cast<void*>(data));
+  }
+  /// Parameter i: read, and updated in place by training programs.
+  void bind_parameter(int i, float* data) { parameters[static_cast<std::size_t>(i)] = reinterpret_cast<char*>(data); }
+
+  void run(int samples) {
+    arena.grow(P::plan.arena_bytes_per_sample * samples + P::plan.arena_bytes_shared + 64);
+    shared = arena.data() + P::plan.arena_bytes_per_sample * samples;
+    batch_size = static_cast<float>(samples);
+    bind(samples);
+    run_team(threads, [&](Share share) { work(share, samples); });
+  }
+
+  /// Output i of the last run, of `samples` samples if it has a batch.
+  void read_output(int i, int samples, float* to) const {
+    const Value& value = P::plan.values.data[P::plan.outputs.data[i].value];
+    const Slot& from = values[static_cast<std::size_t>(P::plan.outputs.data[i].value)];
+    for (int n = 0; n < (value.batched ? samples : 1); ++n)
+      for (std::int64_t k = 0; k < value.count; ++k) *to++ = element(value.element, from.data + n * from.sample_bytes, k);
+  }
+
+ private:
+  static constexpr int chunk = [] {
+    constexpr std::int64_t cache = 512 * 1024;
+    const std::int64_t fits = P::plan.arena_bytes_per_sample > 0 ? cache / P::plan.arena_bytes_per_sample : 64;
+    return static_cast<int>(fits < 1 ? 1 : fits > 64 ? 64 : fits);
+  }();
+
+  int threads;
+  std::int64_t packed_bytes = 0, partial_bytes = 0, scratch_bytes = 0;
+  std::vector<std::int64_t> packed_offsets, partial_offsets;
+  Buffer arena, packed, private_memory;
+  char* shared = nullptr;
+  float batch_size = 0;
+  std::vector<Slot> values, slots;
+  std::vector<char*> inputs, parameters;
+
+  static constexpr std::int64_t aligned(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+  static float element(Element e, const char* data, std::int64_t i) {
+    if (e == Element::f32) return reinterpret_cast<const float*>(data)[i];
+    if (e == Element::u8) return reinterpret_cast<const std::uint8_t*>(data)[i];
+    return static_cast<float>(reinterpret_cast<const std::int32_t*>(data)[i]);
+  }
+
+  void bind(int) {
+    for (int v = 0; v < P::plan.values.size; ++v) {
+      const Value& value = P::plan.values.data[v];
+      Slot& slot = values[static_cast<std::size_t>(v)];
+      switch (value.storage) {
+        case Storage::arena:
+          slot = value.batched ? Slot{arena.data() + value.offset, P::plan.arena_bytes_per_sample}
+                               : Slot{shared + value.offset, 0};
+          break;
+        case Storage::input:
+          slot = {inputs[static_cast<std::size_t>(value.index)], value.batched ? value.bytes() : 0};
+          break;
+        case Storage::parameter: slot = {parameters[static_cast<std::size_t>(value.index)], 0}; break;
+        case Storage::batch_size: slot = {reinterpret_cast<char*>(&batch_size), 0}; break;
+      }
+      if (slot.data == nullptr) throw Error("run: an input or parameter of the program has not been bound");
+    }
+    for (int b = 0; b < P::plan.bindings.size; ++b)
+      slots[static_cast<std::size_t>(b)] = values[static_cast<std::size_t>(P::plan.bindings.data[b])];
+  }
+
+  const Slot* slots_of(int launch) const { return slots.data() + P::plan.launches.data[launch].bindings.first; }
+  float* partials(int thread) const {
+    return reinterpret_cast<float*>(private_memory.data() + thread * (scratch_bytes + partial_bytes) + scratch_bytes);
+  }
+  Memory memory_of(int launch, Share share) const {
+    const auto l = static_cast<std::size_t>(launch);
+    return {reinterpret_cast<float*>(packed.data() + packed_offsets[l]),
+            reinterpret_cast<float*>(private_memory.data() + share.thread * (scratch_bytes + partial_bytes)),
+            partials(share.thread) + partial_offsets[l] / 4};
+  }
+
+  void work(Share share, int samples) const {
+    const Entry* entries = entries_of<P>::data;
+    for (int l = 0; l < P::plan.launches.size; ++l)
+      if (entries[l].packed_bytes > 0) entries[l].prepare(slots_of(l), memory_of(l, share), share);
+    std::memset(partials(share.thread), 0, static_cast<std::size_t>(partial_bytes));
+    barrier(share);
+    const auto own = share.of(samples);
+    for (const Action& action : Schedule<P>::actions) {
+      const int l = action.first;
+      switch (action.kind) {
+        case ActionKind::chunks:
+          for (int n = own.first; n < own.end; n += chunk)
+            for (int m = l; m < action.end; ++m)
+              entries[m].samples(slots_of(m), n, chunk < own.end - n ? chunk : own.end - n, memory_of(m, share));
+          break;
+        case ActionKind::whole:
+          if (own.end > own.first) entries[l].samples(slots_of(l), own.first, own.end - own.first, memory_of(l, share));
+          break;
+        case ActionKind::outputs: entries[l].outputs(slots_of(l), samples, memory_of(l, share), share); break;
+        case ActionKind::finish:
+          entries[l].finish(slots_of(l),
+                            {partials(0) + partial_offsets[static_cast<std::size_t>(l)] / 4,
+                             (scratch_bytes + partial_bytes) / 4, share.threads},
+                            share);
+          break;
+        case ActionKind::barrier: barrier(share); break;
+      }
+    }
+  }
+};
+
+}  // namespace inlay::cpu

@@ -1,0 +1,193 @@
+// Contractions of one-pixel windows: matrix products whose rows are pixels of samples. Rows of the first operand are
+// gathered through their prologue into a block in scratch memory; tiles of rows x vectors accumulate over blocks of
+// the inner dimension, so that the weights are streamed once for a block of rows.
+#pragma once
+
+#include <inlay/cpu/convolution.hpp>
+
+namespace inlay::cpu {
+
+/// c[row][Vectors * lanes] += sum over d of a[row * RowStride + d * DepthStride] * b[d * pitch + ...].
+template <int Rows, int Vectors, int RowStride, int DepthStride>
+[[gnu::noinline]] void multiply_tile(const float* a, const float* b, std::int64_t pitch, int depth, float* c) {
+  Vector sum[Rows][Vectors];
+  INLAY_UNROLL
+  for (int i = 0; i < Rows; ++i) {
+    INLAY_UNROLL
+    for (int v = 0; v < Vectors; ++v) sum[i][v] = load_vector(c + (i * Vectors + v) * lanes);
+  }
+  for (int d = 0; d < depth; ++d, a += DepthStride, b += pitch) {
+    Vector row[Vectors];
+    INLAY_UNROLL
+    for (int v = 0; v < Vectors; ++v) row[v] = load_vector(b + v * lanes);
+    INLAY_UNROLL
+    for (int i = 0; i < Rows; ++i) {
+      const Vector value = splat(a[i * RowStride]);
+      INLAY_UNROLL
+      for (int v = 0; v < Vectors; ++v) sum[i][v] += value * row[v];
+    }
+  }
+  INLAY_UNROLL
+  for (int i = 0; i < Rows; ++i) {
+    INLAY_UNROLL
+    for (int v = 0; v < Vectors; ++v) store_vector(c + (i * Vectors + v) * lanes, sum[i][v]);
+  }
+}
+
+/// Blocking of a product with Columns columns.
+template <int Columns>
+struct MatrixTile {
+  static constexpr int vectors = tile_shape(Columns, 1 << 20).vectors;
+  static constexpr int most_rows = (vector_registers == 32 ? 28 : 12) / vectors;
+  static constexpr int rows = most_rows > 14 ? 14 : most_rows;
+  static constexpr int width = vectors * lanes;                // columns of a panel
+  static constexpr int panels = (Columns + width - 1) / width;
+  static constexpr int row_block = round_up(96, rows * lanes);  // rows that share a pass over the weights
+  static constexpr int depth_block = 256;
+};
+
+/// Forward (out = x w) and data gradient (dx = dy w^T): Depth columns in, Columns out, Pixels rows a sample.
+template <class G, int Depth, int Columns, bool Transposed, bool Batched, class Prologue, class B, class E>
+struct MatrixRunner : RunnerDefaults {
+  using T = MatrixTile<Columns>;
+  using Pool = typename E::pool;
+  static_assert(Pool::height * Pool::width == 1, "pooling follows a convolution with a window, or is its own kernel");
+  static constexpr Partition partition = Batched ? Partition::samples : Partition::outputs;
+  static constexpr bool chunked = false;
+  static constexpr int pixels = G::H * G::W;
+  static constexpr bool in_place = !Transposed && Columns % T::width == 0;  // weights are read where they lie
+  static constexpr int depth = Depth < T::depth_block ? Depth : T::depth_block;
+  static constexpr std::int64_t a_floats = std::int64_t{T::row_block} * depth;
+  static constexpr std::int64_t b_floats = in_place ? 0 : std::int64_t{depth} * T::width;
+  static constexpr std::int64_t scratch_bytes = 4 * (a_floats + b_floats + std::int64_t{T::row_block} * T::width);
+
+  static void samples(const Slot* slots, int first, int count, Memory memory) {
+    rows(slots, first * pixels, (first + count) * pixels, memory);
+  }
+  static void outputs(const Slot* slots, int, Memory memory, Share share) {
+    const auto part = share.of(pixels, T::rows);
+    rows(slots, part.first, part.end, memory);
+  }
+
+ private:
+  static void rows(const Slot* slots, int first, int end, Memory memory) {
+    float* a = memory.scratch;
+    float* b = a + a_floats;
+    float* c = b + b_floats;
+    const float* w = weights<slot_of<B>, G>(slots);
+    for (int row = first; row < end; row += T::row_block) {
+      const int count = row + T::row_block < end ? T::row_block : end - row;
+      const int computed = round_up(count, T::rows);
+      for (int panel = 0; panel < T::panels; ++panel) {
+        const int column = panel * T::width, last = column + T::width < Columns ? column + T::width : Columns;
+        for (int i = 0; i < computed * T::width; ++i) c[i] = 0;
+        for (int d = 0; d < Depth; d += depth) {
+          const int deep = d + depth < Depth ? depth : Depth - d;
+          gather(a, slots, row, count, computed, d, d + deep);
+          const float* panel_weights = w + std::int64_t{d} * Columns + column;
+          if constexpr (!in_place) {
+            pack(b, w, d, deep, column, last);
+            panel_weights = b;
+          }
+          for (int i = 0; i < computed; i += T::rows)
+            multiply_tile<T::rows, T::vectors, depth, 1>(a + i * depth, panel_weights, in_place ? Columns : T::width, deep,
+                                                         c + i * T::width);
+        }
+        for (int i = 0; i < count; ++i) {
+          const int pixel = (row + i) % pixels;
+          run_row<typename E::main, Columns>(slots, (row + i) / pixels, 0, pixel / G::W, pixel % G::W, column, last,
+                                    from(c + i * T::width - column), no_output);
+        }
+      }
+    }
+  }
+
+  static void gather(float* a, const Slot* slots, int row, int count, int computed, int first, int end) {
+    for (int i = 0; i < computed; ++i, a += depth) {
+      if (i >= count) {
+        for (int d = 0; d < depth; ++d) a[d] = 0;
+        continue;
+      }
+      const int pixel = (row + i) % pixels;
+      run_row<Prologue, Depth>(slots, (row + i) / pixels, 0, pixel / G::W, pixel % G::W, first, end, no_input,
+                        [&](int d, auto v) { write(a + d - first, v); });
+    }
+  }
+
+  static void pack(float* b, const float* w, int first, int deep, int column, int last) {
+    for (int d = 0; d < deep; ++d)
+      for (int k = column; k < column + T::width; ++k) {
+        const std::int64_t at = Transposed ? std::int64_t{k} * Depth + first + d : std::int64_t{first + d} * Columns + k;
+        b[d * T::width + k - column] = k < last ? w[at] : 0.0f;
+      }
+  }
+};
+
+template <class G, bool Batched, class A, class B, class E, class Side>
+  requires is_matrix<G>
+struct Runner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>>
+    : MatrixRunner<G, G::C, G::K, false, Batched, A, B, E> {};
+
+template <class G, bool Batched, class A, class B, class E, class Side>
+  requires is_matrix<G>
+struct Runner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>>
+    : MatrixRunner<G, G::K, G::C, true, Batched, A, B, E> {};
+
+/// dw = x^T dy over all rows of all samples; each thread makes its own rows of dw, so there are no partials.
+template <class G, bool Batched, class A, class B, class E, class Side>
+  requires is_matrix<G>
+struct Runner<kernel::Contraction<Mode::weight_gradient, G, Batched, A, B, E, Side>> : RunnerDefaults {
+  using T = MatrixTile<G::K>;
+  static constexpr Partition partition = Partition::outputs;
+  static constexpr int pixels = G::H * G::W;
+  static constexpr int depth = 128;  // rows of samples in a block
+  static constexpr int pitch = T::row_block;
+  static constexpr std::int64_t x_floats = std::int64_t{depth} * pitch, dy_floats = std::int64_t{depth} * T::width;
+  static constexpr std::int64_t scratch_bytes =
+      4 * (x_floats + dy_floats + std::int64_t{T::row_block} * T::width + T::width);
+
+  static void outputs(const Slot* slots, int samples, Memory memory, Share share) {
+    float* x = memory.scratch;
+    float* dy = x + x_floats;
+    float* c = dy + dy_floats;
+    float* sums = c + std::int64_t{T::row_block} * T::width;
+    const int total = samples * pixels;
+    const auto part = share.of(G::C, T::row_block);
+    for (int panel = 0; panel < T::panels; ++panel) {
+      const int column = panel * T::width, last = column + T::width < G::K ? column + T::width : G::K;
+      for (int row = part.first; row < part.end; row += T::row_block) {
+        const int end = row + T::row_block < part.end ? row + T::row_block : part.end;
+        const bool side = Side::size > 0 && row == 0;
+        for (int i = 0; i < T::row_block * T::width; ++i) c[i] = 0;
+        for (int i = 0; i < T::width; ++i) sums[i] = 0;
+        for (int r = 0; r < total; r += depth) {
+          const int deep = r + depth < total ? depth : total - r;
+          gather<A, G::C>(x, pitch, slots, r, deep, row, end);
+          gather<B, G::K>(dy, T::width, slots, r, deep, column, last);
+          for (int i = 0; i < end - row; i += T::rows)
+            multiply_tile<T::rows, T::vectors, 1, pitch>(x + i, dy, T::width, deep, c + i * T::width);
+          if (side)
+            for (int d = 0; d < deep; ++d)
+              for (int k = 0; k < T::width; ++k) sums[k] += dy[d * T::width + k];
+        }
+        for (int i = row; i < end; ++i)
+          run_row<typename E::main, G::K>(slots, 0, 0, 0, i, column, last, from(c + (i - row) * T::width - column), no_output);
+        if (side) run_row<Side, G::K>(slots, 0, 0, 0, 0, column, last, from(sums - column), no_output);
+      }
+    }
+  }
+
+ private:
+  /// Columns [first, end) of `count` rows of samples, zeros up to the pitch.
+  template <class Prologue, int Extent>
+  static void gather(float* to, int width, const Slot* slots, int row, int count, int first, int end) {
+    for (int i = 0; i < count; ++i, to += width) {
+      const int pixel = (row + i) % pixels;
+      run_row<Prologue, Extent>(slots, (row + i) / pixels, 0, pixel / G::W, pixel % G::W, first, end, no_input,
+                        [&](int k, auto v) { write(to + k - first, v); });
+      for (int k = end - first; k < width; ++k) to[k] = 0;
+    }
+  }
+};
+
+}  // namespace inlay::cpu

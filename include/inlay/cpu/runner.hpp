@@ -1,0 +1,72 @@
+// What the CPU executor asks of each kernel: Runner<Kernel>, specialised beside the kernel it implements.
+//
+//   partition      samples: each sample by itself.  reduced: `samples` adds a thread's samples to its partial and,
+//                  after a barrier, `finish` combines the partials in order of threads.  outputs: all samples are
+//                  read, each thread writes a share of the result.  A kernel without a batch is `outputs` too.
+//   chunked        samples may be run a few at a time with the kernels before and after, to stay in the cache
+//   packed_bytes   made by `prepare` once per run from the weights, read by all threads
+//   scratch_bytes  private to a thread, contents undefined;  partial_bytes: private, zero before the first sample
+//
+// No Runner allocates. Results depend on the number of threads only through the split of samples.
+#pragma once
+
+#include <inlay/cpu/context.hpp>
+
+namespace inlay::cpu {
+
+enum class Partition : std::uint8_t { samples, reduced, outputs };
+
+/// One thread's place among all.
+struct Share {
+  int thread, threads;
+
+  /// The thread's part of `count` things, in whole multiples of `grain`.
+  struct Part {
+    int first, end;
+  };
+  constexpr Part of(int count, int grain = 1) const {
+    const int grains = (count + grain - 1) / grain;
+    const std::int64_t first = std::int64_t{grains} * thread / threads * grain;
+    const std::int64_t end = std::int64_t{grains} * (thread + 1) / threads * grain;
+    return {static_cast<int>(first), static_cast<int>(end < count ? end : count)};
+  }
+};
+
+struct Memory {
+  float* packed = nullptr;
+  float* scratch = nullptr;
+  float* partial = nullptr;
+};
+
+/// The partials of all threads.
+struct Partials {
+  const float* first;
+  std::int64_t stride;  // floats
+  int threads;
+
+  /// The sum over threads at a position.
+  template <class V>
+  INLAY_INLINE V sum(std::int64_t i) const {
+    V total{};
+    for (int t = 0; t < threads; ++t) {
+      const float* p = first + t * stride + i;
+      if constexpr (std::is_same_v<V, float>) total += *p;
+      else total += load_vector(p);
+    }
+    return total;
+  }
+};
+
+struct RunnerDefaults {
+  static constexpr bool chunked = true;
+  static constexpr std::int64_t packed_bytes = 0, scratch_bytes = 0, partial_bytes = 0;
+  static void prepare(const Slot*, Memory, Share) {}
+  static void samples(const Slot*, int, int, Memory) {}
+  static void finish(const Slot*, Partials, Share) {}
+  static void outputs(const Slot*, int, Memory, Share) {}
+};
+
+template <class Kernel>
+struct Runner;
+
+}  // namespace inlay::cpu

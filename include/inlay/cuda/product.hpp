@@ -1,0 +1,158 @@
+// A contraction seen as a matrix product, result[row, column] = sum over depth of A[row, depth] * B[depth, column]:
+//
+//                      rows                  columns             depth
+//   forward            samples x P x Q       K of one group      R x S x C of one group
+//   data_gradient      samples x H x W       C of one group      R x S x K of one group
+//   weight_gradient    R x S x C of a group  K of one group      samples x P x Q
+//
+// `Product<Contraction>` says how large that is, which tile one block of threads computes, which pixel a row is, and
+// into how many parts the depth is split. All of it follows from the type and the number of samples, never from the
+// device, so that results are the same everywhere.
+#pragma once
+
+#include <inlay/kernel/kernels.hpp>
+
+#include <cstdint>
+
+namespace inlay::cuda {
+
+/// A place in a batch of images; `row` is far outside of every image where there is none.
+struct Pixel {
+  int sample, row, column;
+};
+inline constexpr int no_row = -(1 << 20);
+
+/// A place in a window, and a channel.
+struct Tap {
+  int row, column, channel;
+};
+
+constexpr int ceil_divide(int a, int b) { return (a + b - 1) / b; }
+
+/// Rows x Columns of the result, computed by 16 x 8 threads that walk the depth in steps of Depth. A thread owns
+/// 4 x 4 patches (or smaller): its rows come in runs of `row_run`, one run in each of `passes` bands of rows.
+template <int Rows, int Columns, int Depth>
+struct Tile {
+  static constexpr int rows = Rows, columns = Columns, depth = Depth;
+  static constexpr int thread_rows = 16, thread_columns = 8, threads = thread_rows * thread_columns;
+  static constexpr int rows_each = Rows / thread_rows, columns_each = Columns / thread_columns;
+  static constexpr int row_run = rows_each < 4 ? rows_each : 4, column_run = columns_each < 4 ? columns_each : 4;
+  static constexpr int passes = rows_each / row_run, band = thread_rows * row_run;
+  static_assert(Rows % thread_rows == 0 && Columns % thread_columns == 0 && threads % Depth == 0);
+  static_assert(rows_each % row_run == 0 && columns_each % column_run == 0);
+
+  /// The i-th row and j-th column of the thread at (y, x) of the 16 x 8.
+  INLAY_HOST_DEVICE static constexpr int row(int y, int i) { return i / row_run * band + y * row_run + i % row_run; }
+  INLAY_HOST_DEVICE static constexpr int column(int x, int j) {
+    return j / column_run * (thread_columns * column_run) + x * column_run + j % column_run;
+  }
+};
+
+template <class Contraction>
+struct Product {
+  using G = typename Contraction::geometry;
+  using Pool = typename Contraction::epilogue::pool;
+  static constexpr Mode mode = Contraction::mode;
+  static constexpr bool weights = mode == Mode::weight_gradient;  // is the result a weight?
+  static constexpr int groups = G::groups;
+  static constexpr int taps = G::R * G::S, group_inputs = G::C / groups, group_outputs = G::K / groups;
+
+  // Pixels run over the rows, or for a weight gradient over the depth.
+  static constexpr int pixel_columns = mode == Mode::data_gradient ? G::W : G::Q;
+  static constexpr int pixel_rows = mode == Mode::data_gradient ? G::H : G::P;
+  static constexpr int pixels = pixel_rows * pixel_columns;
+  // Taps x channels run over the depth, or for a weight gradient over the rows.
+  static constexpr int tap_channels = mode == Mode::data_gradient ? group_outputs : group_inputs;
+  static constexpr int tapped = taps * tap_channels;
+  static constexpr int columns = mode == Mode::data_gradient ? group_inputs : group_outputs;
+
+  INLAY_HOST_DEVICE static constexpr int rows(int samples) { return weights ? tapped : samples * pixels; }
+  INLAY_HOST_DEVICE static constexpr int depth(int samples) { return weights ? samples * pixels : tapped; }
+
+  // --- the tile ------------------------------------------------------------------------------------------------
+
+  static constexpr int tile_columns = columns > 32 ? 64 : columns > 16 ? 32 : 16;
+  static constexpr int tile_rows() {
+    if (!weights) return pixels >= 64 ? 128 : 64;
+    if (tapped <= 16) return 16;
+    if (tapped <= 32) return 32;
+    return ceil_divide(tapped, 128) * 128 * 20 <= tapped * 23 ? 128 : 64;  // 128 where little of it is wasted
+  }
+  using Shape = Tile<tile_rows(), tile_columns, 16>;
+  static constexpr int column_tiles = ceil_divide(columns, Shape::columns);
+
+  // --- which pixel a row is ------------------------------------------------------------------------------------
+
+  // Rows are numbered window by window, so that each band of a tile holds whole pooling windows.
+  static constexpr int window = Pool::height * Pool::width;
+  static constexpr bool pooled = window > 1;
+  static constexpr int band_windows = Shape::band / window;  // 0: windows don't fit
+  static constexpr bool fits_windows = band_windows > 0;
+  static constexpr int tile_windows = fits_windows ? Shape::passes * band_windows : 1;
+
+  INLAY_HOST_DEVICE static constexpr Pixel pixel(int index, int samples) {
+    if (index >= samples * pixels) return {0, no_row, 0};
+    const int sample = index / pixels, place = index % pixels;
+    return {sample, place / pixel_columns, place % pixel_columns};
+  }
+  /// The pixel at `place` of pooling window `index`.
+  INLAY_HOST_DEVICE static constexpr Pixel window_pixel(int index, int place, int samples) {
+    constexpr int columns_pooled = pixel_columns / Pool::width, count = pixels / window;
+    if (index >= samples * count) return {0, no_row, 0};
+    const int sample = index / count, at = index % count;
+    return {sample, at / columns_pooled * Pool::height + place / Pool::width,
+            at % columns_pooled * Pool::width + place % Pool::width};
+  }
+  /// The pixel of a row of a tile.
+  INLAY_HOST_DEVICE static constexpr Pixel tile_pixel(int tile, int row, int samples) {
+    if constexpr (!pooled || !fits_windows) {
+      return pixel(tile * Shape::rows + row, samples);
+    } else {
+      const int in_band = row % Shape::band;
+      if (in_band >= band_windows * window) return {0, no_row, 0};
+      const int index = (tile * Shape::passes + row / Shape::band) * band_windows + in_band / window;
+      return window_pixel(index, in_band % window, samples);
+    }
+  }
+  INLAY_HOST_DEVICE static constexpr int row_tiles(int samples) {
+    if (pooled && fits_windows) return ceil_divide(samples * (pixels / window), tile_windows);
+    return ceil_divide(rows(samples), Shape::rows);
+  }
+  /// The tap and channel of a depth (or, for a weight gradient, of a row).
+  INLAY_HOST_DEVICE static constexpr Tap tap(int index) {
+    return {index / tap_channels / G::S, index / tap_channels % G::S, index % tap_channels};
+  }
+
+  // --- splitting the depth -------------------------------------------------------------------------------------
+
+  // Enough blocks for a large device, each with enough to do.
+  static constexpr int wanted_blocks = 512, least_depth = 256, most_splits = 512;
+
+  /// Do sums pass through memory, to be added and finished by a second kernel?
+  static constexpr bool split =
+      !fits_windows || (weights ? groups * column_tiles * ceil_divide(tapped, Shape::rows) < 128
+                                : pixels <= 16 && tapped > 2 * least_depth);
+
+  static constexpr int depth_of_each(int samples) {
+    const int total = depth(samples), blocks = row_tiles(samples) * column_tiles * groups;
+    int parts = ceil_divide(wanted_blocks, blocks);
+    if (parts > ceil_divide(total, least_depth)) parts = ceil_divide(total, least_depth);
+    if (parts > most_splits) parts = most_splits;
+    if (!split || parts < 1) parts = 1;
+    return ceil_divide(ceil_divide(total, parts), Shape::depth) * Shape::depth;
+  }
+  static constexpr int splits(int samples) { return ceil_divide(depth(samples), depth_of_each(samples)); }
+
+  static constexpr bool sided = Contraction::side::size > 0;
+
+  /// Partial sums in scratch memory: [split][row][group][column], then of the side [split][group][column].
+  static constexpr std::int64_t partial_count(int samples) {
+    return split ? std::int64_t{splits(samples)} * rows(samples) * groups * columns : 0;
+  }
+  static constexpr std::int64_t scratch_bytes(int samples) {
+    const std::int64_t side = split && sided ? std::int64_t{splits(samples)} * groups * columns : 0;
+    return (partial_count(samples) + side) * static_cast<int>(sizeof(float));
+  }
+};
+
+}  // namespace inlay::cuda
