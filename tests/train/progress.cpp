@@ -1,4 +1,5 @@
 // Progress: Keras' lines, to the character, under a clock that the test turns.
+#include <inlay/core/error.hpp>
 #include <inlay/train/progress.hpp>
 
 #include <doctest/doctest.h>
@@ -127,6 +128,29 @@ TEST_CASE("a new epoch starts its own time") {
   }
   CHECK(screen.text() ==
         "Epoch 1/2\n10/10 - 1s - 100ms/step - loss: 1.0000\nEpoch 2/2\n10/10 - 2s - 200ms/step - loss: 1.0000\n");
+}
+
+TEST_CASE("an epoch that an exception ends leaves the terminal on a new line") {
+  Screen screen;
+  try {
+    Progress progress(1, 10, screen.options(1, true));
+    progress.begin_epoch(0);
+    progress.update(1, trained);
+    screen.text();
+    throw Error("out of luck");
+  } catch (const Error&) {
+  }
+  CHECK(screen.text() == "\n");
+}
+
+TEST_CASE("an epoch without steps has its line all the same") {
+  Screen screen;
+  {
+    Progress progress(1, 0, screen.options(1, true));
+    progress.begin_epoch(0);
+    progress.end_epoch({.loss = 0.5});
+  }
+  CHECK(screen.text().ends_with(" \33[1m0s\33[0m 0s/step - loss: 0.5000\n"));
 }
 
 TEST_CASE("times are written as Keras writes them") {

@@ -47,24 +47,27 @@ struct Context {
     }
   }
 
+  // One step of a Body; `r` are the registers written so far.
   template <int S, Element E, class I>
-  INLAY_INLINE V load(kernel::Load<S, E, I>) const {
+  INLAY_INLINE V step(kernel::Load<S, E, I>, const V*) const {
     return read<I::s3>(at<E>(S, I::sample, offset<I>()));
   }
   template <int S, Element E, class I, int R>
-  INLAY_INLINE void store(kernel::Store<S, E, I, R>, V v) const {
+  INLAY_INLINE V step(kernel::Store<S, E, I, R>, const V* r) const {
+    const V v = r[R];
     auto* p = at<E>(S, I::sample, offset<I>());
     if constexpr (!vector) *p = static_cast<storage_t<E>>(v);
     else if constexpr (I::s3 == 1) store_vector(p, v);
     else
       for (int lane = 0; lane < lanes; ++lane) p[std::int64_t{lane} * I::s3] = static_cast<storage_t<E>>(v[lane]);
+    return v;
   }
   INLAY_INLINE static V constant(float x) {
     if constexpr (vector) return splat(x);
     else return x;
   }
   template <int Axis>
-  INLAY_INLINE V iota(kernel::Iota<Axis>) const {
+  INLAY_INLINE V step(kernel::Iota<Axis>, const V*) const {
     const int coordinates[] = {i0, i1, i2, i3};
     V v = constant(static_cast<float>(coordinates[Axis]));
     if constexpr (vector && Axis == 3)
@@ -72,11 +75,11 @@ struct Context {
     return v;
   }
   template <int Which>
-  INLAY_INLINE V result(kernel::Result<Which>) const {
+  INLAY_INLINE V step(kernel::Result<Which>, const V*) const {
     return Which == 0 ? value : index;
   }
   template <int S, int IndexSlot, int Height, int Width, class I>
-  INLAY_INLINE V scatter(kernel::Scatter<S, IndexSlot, Height, Width, I>) const {
+  INLAY_INLINE V step(kernel::Scatter<S, IndexSlot, Height, Width, I>, const V*) const {
     const std::int64_t place = std::int64_t{i1 / Height} * I::s1 + std::int64_t{i2 / Width} * I::s2 + i3;
     const V d = read<1>(at<Element::f32>(S, I::sample, place));
     const V which = read<1>(at<Element::u8>(IndexSlot, 1, place));
@@ -84,7 +87,7 @@ struct Context {
     return cpu::apply<MapOp::select>(cpu::apply<MapOp::equal>(which, here), d, constant(0));
   }
   template <int S, int IndexSlot, int Height, int Width, class I, class J>
-  INLAY_INLINE V gather(kernel::Gather<S, IndexSlot, Height, Width, I, J>) const {
+  INLAY_INLINE V step(kernel::Gather<S, IndexSlot, Height, Width, I, J>, const V*) const {
     const float* x = at<Element::f32>(S, I::sample, 0);
     const std::uint8_t* which = at<Element::u8>(IndexSlot, J::sample, offset<J>());
     auto element = [&](int lane) {
@@ -98,9 +101,25 @@ struct Context {
       return v;
     }
   }
-  template <MapOp Op, class... A>
-  INLAY_INLINE V apply(A... a) const {
-    return cpu::apply<Op>(a...);
+  template <std::uint32_t Bits>
+  INLAY_INLINE V step(kernel::Constant<Bits>, const V*) const {
+    return constant(__builtin_bit_cast(float, Bits));
+  }
+  template <MapOp Op, int... R>
+  INLAY_INLINE V step(kernel::Apply<Op, R...>, const V* r) const {
+    return cpu::apply<Op>(r[R]...);
+  }
+
+  /// Runs all steps and returns the last register.
+  template <class... Steps>
+  INLAY_INLINE V run(kernel::Body<Steps...> body) const {
+    return run(body, std::make_integer_sequence<int, sizeof...(Steps)>{});
+  }
+  template <class... Steps, int... I>
+  INLAY_INLINE V run(kernel::Body<Steps...>, std::integer_sequence<int, I...>) const {
+    V r[sizeof...(Steps) + 1];
+    ((r[I] = step(Steps{}, r)), ...);
+    return r[sizeof...(Steps) > 0 ? sizeof...(Steps) - 1 : 0];
   }
 };
 
@@ -115,13 +134,13 @@ INLAY_INLINE void run_row(const Slot* slots, int sample, int i0, int i1, int i2,
     for (; i3 + lanes <= end; i3 += lanes) {
       Context<Vector> context{slots, sample, i0, i1, i2, i3};
       input(context, i3);
-      output(i3, Body::template evaluate<Vector>(context));
+      output(i3, context.run(Body{}));
     }
   if constexpr (Extent % lanes != 0)
     for (; i3 < end; ++i3) {
       Context<float> context{slots, sample, i0, i1, i2, i3};
       input(context, i3);
-      output(i3, Body::template evaluate<float>(context));
+      output(i3, context.run(Body{}));
     }
 }
 

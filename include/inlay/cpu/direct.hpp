@@ -6,12 +6,6 @@
 
 #include <inlay/cpu/runner.hpp>
 
-#if defined(__clang__)
-#define INLAY_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define INLAY_UNROLL _Pragma("GCC unroll 64")
-#endif
-
 namespace inlay::cpu {
 
 /// Accumulator tile: `vectors` along the output channels, `pixels` along the row.
@@ -69,21 +63,16 @@ struct Direct {
         const float* tap = x + (r * DilationH * Columns + s * DilationW) * Pitch;
         for (int c = 0; c < In; ++c, w += width) {
           Vector weights[tile.vectors];
-          INLAY_UNROLL
-          for (int v = 0; v < tile.vectors; ++v) weights[v] = load_vector(w + v * lanes);
-          INLAY_UNROLL
-          for (int i = 0; i < tile.pixels; ++i) {
+          unroll<tile.vectors>([&](int v) INLAY_LAMBDA { weights[v] = load_vector(w + v * lanes); });
+          unroll<tile.pixels>([&](int i) INLAY_LAMBDA {
             const Vector value = splat(tap[i * StrideW * Pitch + c]);
-            INLAY_UNROLL
-            for (int v = 0; v < tile.vectors; ++v) sum[i][v] += value * weights[v];
-          }
+            unroll<tile.vectors>([&](int v) INLAY_LAMBDA { sum[i][v] += value * weights[v]; });
+          });
         }
       }
-    INLAY_UNROLL
-    for (int i = 0; i < tile.pixels; ++i) {
-      INLAY_UNROLL
-      for (int v = 0; v < tile.vectors; ++v) store_vector(out + i * width + v * lanes, sum[i][v]);
-    }
+    unroll<tile.pixels>([&](int i) INLAY_LAMBDA {
+      unroll<tile.vectors>([&](int v) INLAY_LAMBDA { store_vector(out + i * width + v * lanes, sum[i][v]); });
+    });
   }
 };
 
@@ -132,30 +121,23 @@ struct DirectWeightGradient {
       const float* d = dy + p * OutWidth * OutPitch;
       for (int q = 0; q < OutWidth; ++q, d += OutPitch, row += StrideW * In) {
         Vector gradient[vectors];
-        INLAY_UNROLL
-        for (int v = 0; v < vectors; ++v) gradient[v] = load_vector(d + v * lanes);
-        INLAY_UNROLL
-        for (int t = 0; t < taps; ++t) {
-          INLAY_UNROLL
-          for (int c = 0; c < channels; ++c) {
+        unroll<vectors>([&](int v) INLAY_LAMBDA { gradient[v] = load_vector(d + v * lanes); });
+        unroll<taps>([&](int t) INLAY_LAMBDA {
+          unroll<channels>([&](int c) INLAY_LAMBDA {
             const Vector value = splat(row[(t / S * DilationH * Columns + t % S * DilationW) * In + c]);
-            INLAY_UNROLL
-            for (int v = 0; v < vectors; ++v) sum[t][c][v] += value * gradient[v];
-          }
-        }
+            unroll<vectors>([&](int v) INLAY_LAMBDA { sum[t][c][v] += value * gradient[v]; });
+          });
+        });
       }
     }
-    INLAY_UNROLL
-    for (int t = 0; t < taps; ++t) {
-      INLAY_UNROLL
-      for (int c = 0; c < channels; ++c) {
-        INLAY_UNROLL
-        for (int v = 0; v < vectors; ++v) {
+    unroll<taps>([&](int t) INLAY_LAMBDA {
+      unroll<channels>([&](int c) INLAY_LAMBDA {
+        unroll<vectors>([&](int v) INLAY_LAMBDA {
           float* to = partial + (std::int64_t{t} * In + c) * OutPitch + v * lanes;
           store_vector(to, load_vector(to) + sum[t][c][v]);
-        }
-      }
-    }
+        });
+      });
+    });
   }
 };
 

@@ -11,27 +11,20 @@ namespace inlay::cpu {
 template <int Rows, int Vectors, int RowStride, int DepthStride>
 [[gnu::noinline]] void multiply_tile(const float* a, const float* b, std::int64_t pitch, int depth, float* c) {
   Vector sum[Rows][Vectors];
-  INLAY_UNROLL
-  for (int i = 0; i < Rows; ++i) {
-    INLAY_UNROLL
-    for (int v = 0; v < Vectors; ++v) sum[i][v] = load_vector(c + (i * Vectors + v) * lanes);
-  }
+  unroll<Rows>([&](int i) INLAY_LAMBDA {
+    unroll<Vectors>([&](int v) INLAY_LAMBDA { sum[i][v] = load_vector(c + (i * Vectors + v) * lanes); });
+  });
   for (int d = 0; d < depth; ++d, a += DepthStride, b += pitch) {
     Vector row[Vectors];
-    INLAY_UNROLL
-    for (int v = 0; v < Vectors; ++v) row[v] = load_vector(b + v * lanes);
-    INLAY_UNROLL
-    for (int i = 0; i < Rows; ++i) {
+    unroll<Vectors>([&](int v) INLAY_LAMBDA { row[v] = load_vector(b + v * lanes); });
+    unroll<Rows>([&](int i) INLAY_LAMBDA {
       const Vector value = splat(a[i * RowStride]);
-      INLAY_UNROLL
-      for (int v = 0; v < Vectors; ++v) sum[i][v] += value * row[v];
-    }
+      unroll<Vectors>([&](int v) INLAY_LAMBDA { sum[i][v] += value * row[v]; });
+    });
   }
-  INLAY_UNROLL
-  for (int i = 0; i < Rows; ++i) {
-    INLAY_UNROLL
-    for (int v = 0; v < Vectors; ++v) store_vector(c + (i * Vectors + v) * lanes, sum[i][v]);
-  }
+  unroll<Rows>([&](int i) INLAY_LAMBDA {
+    unroll<Vectors>([&](int v) INLAY_LAMBDA { store_vector(c + (i * Vectors + v) * lanes, sum[i][v]); });
+  });
 }
 
 /// Blocking of a product with Columns columns.

@@ -69,7 +69,7 @@ struct Runner<kernel::Reduction<Op, D, Axes, Batched, OverBatch, Prologue, Post>
           } else {
             for (int i3 = 0; i3 < D::d3; ++i3) {
               Context<float> context{slots, sample, i0, i1, i2, i3};
-              const float v = Prologue::template evaluate<float>(context);
+              const float v = context.run(Prologue{});
               const int o = k3 > 1 ? i3 : 0;
               const bool first = first_row && (k3 > 1 || i3 == 0);
               if constexpr (Op == ReduceOp::sum) {

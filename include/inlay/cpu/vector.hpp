@@ -8,8 +8,10 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #define INLAY_INLINE inline __attribute__((always_inline))
+#define INLAY_LAMBDA __attribute__((always_inline))
 
 namespace inlay::cpu {
 
@@ -62,6 +64,12 @@ template <class T>
 INLAY_INLINE void store_vector(T* p, Vector v) {
   const auto stored = __builtin_convertvector(v, typename detail::Stored<T>::type);
   std::memcpy(p, &stored, sizeof stored);
+}
+
+/// Calls f(0), ..., f(N - 1) in line, so that arrays indexed by the argument stay in registers.
+template <int N, class F>
+INLAY_INLINE void unroll(F f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) INLAY_LAMBDA { (f(I), ...); }(std::make_integer_sequence<int, N>{});
 }
 
 namespace detail {

@@ -16,16 +16,17 @@
 
 namespace inlay::cuda {
 
-/// A place in a batch of images; `row` is far outside of every image where there is none.
+/// A place in a batch of images. Where there is none, `row` is so far outside that every bounds check fails.
 struct Pixel {
   int sample, row, column;
 };
-inline constexpr int no_row = -(1 << 20);
+inline constexpr int no_row = -(1 << 24);
 
-/// A place in a window, and a channel.
+/// A place in a window, and a channel; `no_tap` is below every window.
 struct Tap {
   int row, column, channel;
 };
+inline constexpr int no_tap = 1 << 16;
 
 constexpr int ceil_divide(int a, int b) { return (a + b - 1) / b; }
 
@@ -145,13 +146,21 @@ struct Product {
 
   static constexpr bool sided = Contraction::side::size > 0;
 
-  /// Partial sums in scratch memory: [split][row][group][column], then of the side [split][group][column].
-  static constexpr std::int64_t partial_count(int samples) {
-    return split ? std::int64_t{splits(samples)} * rows(samples) * groups * columns : 0;
+  // --- partial sums in scratch memory: [part][row][group][column], then of the side [part][group][column] ---------
+
+  /// The row of a pixel, where partial sums are concerned: row-major. Negative where there is no pixel.
+  INLAY_HOST_DEVICE static constexpr int index(Pixel pixel) {
+    return pixel.row < 0 ? -1 : pixel.sample * pixels + pixel.row * pixel_columns + pixel.column;
+  }
+  INLAY_HOST_DEVICE static constexpr std::int64_t partial(int part, int row, int group, int column, int samples) {
+    return (std::int64_t{part} * rows(samples) + row) * (groups * columns) + group * columns + column;
+  }
+  INLAY_HOST_DEVICE static constexpr std::int64_t side_partial(int part, int parts, int group, int column, int samples) {
+    return partial(parts, 0, 0, 0, samples) + (std::int64_t{part} * groups + group) * columns + column;
   }
   static constexpr std::int64_t scratch_bytes(int samples) {
-    const std::int64_t side = split && sided ? std::int64_t{splits(samples)} * groups * columns : 0;
-    return (partial_count(samples) + side) * static_cast<int>(sizeof(float));
+    const int parts = splits(samples);
+    return split ? side_partial(sided ? parts : 0, parts, 0, 0, samples) * static_cast<int>(sizeof(float)) : 0;
   }
 };
 

@@ -58,6 +58,12 @@ template <class A, class B>
 struct matmul_needs_inner_extents_that_agree;
 template <class From, class To>
 struct reshape_must_keep_the_number_of_elements;
+template <class Image, class Weights>
+struct conv2d_needs_an_image_and_weights_with_as_many_input_channels;
+template <class Image, class Weights>
+struct window_does_not_fit_into_the_image;
+template <class Image, class PoolingWindow>
+struct pooling_windows_must_tile_the_image;
 
 template <class S>
 struct GotOf;
@@ -309,6 +315,11 @@ constexpr auto conv2d(X x, W w) {
   constexpr Window window{.height = W::shape.extents[0], .width = W::shape.extents[1], .stride_h = StrideH,
                           .stride_w = StrideW, .pad_top = PadTop, .pad_left = PadLeft, .pad_bottom = PadBottom,
                           .pad_right = PadRight, .groups = Groups};
+  error::require<X::rank == 3 && W::rank == 4 && W::shape.extents[2] * Groups == X::channels() &&
+                     W::channels() % Groups == 0,
+                 error::conv2d_needs_an_image_and_weights_with_as_many_input_channels<error::got_t<X>, error::got_t<W>>>();
+  error::require<X::height() + PadTop + PadBottom >= window.height && X::width() + PadLeft + PadRight >= window.width,
+                 error::window_does_not_fit_into_the_image<error::got_t<X>, error::got_t<W>>>();
   constexpr int p = window_output(X::height(), window.height, StrideH, PadTop, PadBottom);
   constexpr int q = window_output(X::width(), window.width, StrideW, PadLeft, PadRight);
   return Symbol<Element::f32, X::batched, p, q, W::channels()>{
@@ -319,6 +330,8 @@ constexpr auto conv2d(X x, W w) {
 /// Maxima over windows that tile x (H x W x C).
 template <int Height, int Width, SymbolicTensor X>
 constexpr auto max_pool(X x) {
+  error::require<X::rank == 3 && X::height() % Height == 0 && X::width() % Width == 0,
+                 error::pooling_windows_must_tile_the_image<error::got_t<X>, error::got<Height, Width>>>();
   Graph& graph = x.tracer->graph;
   const int index = build::max_index(
       graph, x.node, Window{.height = Height, .width = Width, .stride_h = Height, .stride_w = Width});

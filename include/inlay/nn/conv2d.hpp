@@ -6,9 +6,7 @@
 namespace inlay {
 namespace error {
 template <class Layer, class Position, class Got>
-struct input_must_be_an_image_height_x_width_x_channels;
-template <class Layer, class Position, class Got>
-struct window_does_not_fit_into_the_image;
+struct window_must_fit_into_the_image;
 }  // namespace error
 
 namespace nn {
@@ -25,7 +23,7 @@ struct Conv2D {
     using Got = error::got_t<X>;
     error::require<X::rank == 3, error::input_must_be_an_image_height_x_width_x_channels<Conv2D, Position, Got>>();
     error::require<X::rank != 3 || same || (X::height() >= Kernel && X::width() >= Kernel),
-                   error::window_does_not_fit_into_the_image<Conv2D, Position, Got>>();
+                   error::window_must_fit_into_the_image<Conv2D, Position, Got>>();
   }
 
   template <SymbolicTensor X>

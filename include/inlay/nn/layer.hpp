@@ -14,8 +14,21 @@ namespace inlay {
 namespace error {
 template <int Index>
 struct after_layer;
+/// The first layer of a Sequential.
+struct first_layer;
 /// The layer was called outside of a Sequential.
 struct called_directly;
+template <class Layer, class Position, class Got>
+struct input_must_be_an_image_height_x_width_x_channels;
+
+template <int Index>
+struct PositionOf {
+  using type = after_layer<Index - 1>;
+};
+template <>
+struct PositionOf<0> {
+  using type = first_layer;
+};
 }  // namespace error
 
 namespace nn {

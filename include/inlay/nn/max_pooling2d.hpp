@@ -17,8 +17,11 @@ struct MaxPooling2D {
 
   template <class X, class Position>
   static consteval void check() {
-    error::require<X::rank == 3 && X::height() % Height == 0 && X::width() % Width == 0,
-                   error::pooling_window_does_not_divide_the_image<MaxPooling2D, Position, error::got_t<X>>>();
+    using Got = error::got_t<X>;
+    error::require<X::rank == 3,
+                   error::input_must_be_an_image_height_x_width_x_channels<MaxPooling2D, Position, Got>>();
+    error::require<X::rank != 3 || (X::height() % Height == 0 && X::width() % Width == 0),
+                   error::pooling_window_does_not_divide_the_image<MaxPooling2D, Position, Got>>();
   }
 
   template <SymbolicTensor X>

@@ -29,7 +29,7 @@ constexpr auto operator|(Flow<X, Visitor> flow, Placed<Layer, Index>) {
     flow.visitor.template layer<Layer>(flow.x, 0);
     return flow;
   } else {
-    using Position = error::after_layer<Index - 1>;
+    using Position = typename error::PositionOf<Index>::type;
     if constexpr (requires { Layer::template check<X, Position>(); }) Layer::template check<X, Position>();
     const int before = flow.x.tracer->graph.parameters.size;
     Scope scope(*flow.x.tracer, Index);

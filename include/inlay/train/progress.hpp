@@ -78,7 +78,7 @@ inline std::string cells(int n) {
 /// The bar; in colour it is green as far as done.
 inline std::string bar(int step, int steps, bool colour) {
   if (!colour) return cells(bar_cells);
-  const int done = static_cast<int>(static_cast<long long>(bar_cells) * step / steps);
+  const int done = steps > 0 ? static_cast<int>(static_cast<long long>(bar_cells) * step / steps) : bar_cells;
   return (done > 0 ? "\33[32m" + cells(done) : std::string()) + "\33[37m" + cells(bar_cells - done) + "\33[0m";
 }
 
@@ -90,6 +90,10 @@ class Progress {
  public:
   Progress(int epoch_count, int step_count, ProgressOptions how = {})
       : epochs(epoch_count), steps(step_count), options(how) {}
+  Progress(const Progress&) = delete;
+  ~Progress() {
+    if (last_drawn >= 0) write("\n");  // an exception left the line unfinished: its message goes below
+  }
 
   void begin_epoch(int epoch) {
     start = last_step = options.clock();
@@ -119,6 +123,7 @@ class Progress {
             progress::metrics(logs) + "\n");
     else if (options.verbose != 0)
       write((options.terminal ? "\r\33[K" : "") + bar_line(elapsed, logs) + "\n");
+    last_drawn = -1;
   }
 
  private:
@@ -143,7 +148,8 @@ class Progress {
   int epochs, steps;
   ProgressOptions options;
   int step = 0;
-  double start = 0, last_step = 0, last_drawn = -1;
+  double start = 0, last_step = 0;
+  double last_drawn = -1;  // negative: the line is not begun
 };
 
 }  // namespace inlay

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <inlay/graph/gradient.hpp>
+#include <inlay/graph/trace.hpp>
 #include <inlay/graph/update.hpp>
 
 namespace inlay {
@@ -18,13 +19,13 @@ struct EvaluationGraph {
 
   /// Returns the node of the summed loss.
   static constexpr int trace(Tracer& tracer) {
-    auto x = Net::input(tracer);
+    auto x = network_input<Net>(tracer);
     auto label = Loss::label(tracer);
     auto y = Net::call(x);
     auto loss = sum_over_batch(Loss::call(y, label));
     auto metric = sum_over_batch(Metric::call(y, label));
-    tracer.graph.outputs.push({loss.node});
-    tracer.graph.outputs.push({metric.node});
+    tracer.graph.outputs.push(Output{loss.node});
+    tracer.graph.outputs.push(Output{metric.node});
     return loss.node;
   }
 };

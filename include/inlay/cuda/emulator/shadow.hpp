@@ -1,0 +1,160 @@
+// The emulator's record of who touched each byte of shared memory. A byte has two cells, its last writer and its
+// last readers, each stamped with the time: a clock that every barrier of the block advances. From them follow
+//   read of a byte not written since the block began          -> uninitialised,
+//   write after another thread's read or write, or read after another's write, without a barrier between -> race.
+// sync_warp orders the lanes of its own warp only. The usual case, no defect, is four bytes at a time without a branch.
+#pragma once
+
+#include <inlay/cuda/emulator/report.hpp>
+
+#include <cstring>
+#include <utility>
+#include <vector>
+
+namespace inlay::cuda::emulator {
+
+// A cell's code is the thread's number, or for readers also: several lanes of warp w, or threads of several warps.
+inline constexpr int code_bits = 11;
+inline constexpr std::int32_t code_mask = (1 << code_bits) - 1, several_lanes = 1024, several_warps = code_mask;
+
+/// The memory behind Running::writers and readers, and the clock.
+class Shadow {
+ public:
+  /// Prepares for a block with that much shared memory.
+  void begin_block(std::size_t bytes) {
+    if (writers.size() < bytes || time > max_time / 2) {
+      writers.assign(std::max(bytes, writers.size()), 0);
+      readers.assign(writers.size(), 0);
+      time = 0;
+    }
+    running.writers = writers.data();
+    running.readers = readers.data();
+    running.first_cell = tick();
+    sync_threads();
+  }
+
+  /// All threads of the block have met.
+  void sync_threads() {
+    if (time > max_time / 2) restart_clock();
+    base_cell = tick();
+    for (std::int32_t& cell : warp_base_cells) cell = base_cell;
+  }
+
+  /// The lanes of one warp have met.
+  void sync_warp(int warp) {
+    if (time >= max_time) report("more than half a million sync_warp without a sync_threads between: add one");
+    warp_base_cells[warp] = tick();
+  }
+
+  /// Sets what `running` needs to know when a thread goes on.
+  void resume(int thread) const {
+    running.base_cell = base_cell;
+    running.warp_base_cell = warp_base_cells[thread / 32];
+    running.own_cell = now | thread;
+  }
+
+ private:
+  static constexpr std::int32_t max_time = (1 << (31 - code_bits)) - 2;
+
+  std::int32_t tick() { return now = ++time << code_bits; }
+
+  void restart_clock() {
+    for (std::int32_t& cell : writers) cell = cell >= running.first_cell ? (1 << code_bits | (cell & code_mask)) : 0;
+    readers.assign(readers.size(), 0);
+    time = 1;
+    running.first_cell = 1 << code_bits;
+  }
+
+  std::vector<std::int32_t> writers, readers;
+  std::int32_t time = 0, now = 0, base_cell = 0, warp_base_cells[32] = {};
+};
+
+/// Whether the access that left `cell` in this barrier interval may be concurrent with the running thread.
+inline bool is_concurrent(std::int32_t cell) {
+  const std::int32_t code = cell & code_mask, warp = running.thread / 32;
+  if (code == running.thread || cell < running.base_cell) return false;
+  const bool same_warp = code < several_lanes ? code / 32 == warp : code == several_lanes + warp;
+  return !same_warp || cell >= running.warp_base_cell;
+}
+
+inline std::string accessor(std::int32_t cell) {
+  const std::int32_t code = cell & code_mask;
+  if (code == several_warps) return "several threads";
+  if (code >= several_lanes) return "several lanes of warp " + std::to_string(code - several_lanes);
+  return "thread " + std::to_string(code);
+}
+
+/// Tells a defect from a false alarm of the quick test.
+[[gnu::cold, gnu::noinline]] inline void examine(std::size_t offset, int bytes, bool writes) {
+  for (std::size_t i = offset; i < offset + static_cast<std::size_t>(bytes); ++i) {
+    const std::int32_t writer = running.writers[i], reader = running.readers[i];
+    const std::string where = " byte " + std::to_string(i) + " of shared memory";
+    if (!writes && writer < running.first_cell)
+      report("reads" + where + ", which no thread of the block has written: uninitialised");
+    if (is_concurrent(writer))
+      report((writes ? "writes" : "reads") + where + ", which " + accessor(writer) +
+             " wrote with no barrier between: a data race");
+    if (writes && is_concurrent(reader))
+      report("writes" + where + ", which " + accessor(reader) + " read with no barrier between: a data race");
+  }
+}
+
+using Cells __attribute__((vector_size(16))) = std::int32_t;
+
+inline Cells load_cells(const std::int32_t* p) {
+  Cells cells;
+  std::memcpy(&cells, p, sizeof cells);
+  return cells;
+}
+
+inline void store_cells(std::int32_t* p, Cells cells) { std::memcpy(p, &cells, sizeof cells); }
+
+inline bool any(Cells mask) {
+  std::int64_t halves[2];
+  std::memcpy(halves, &mask, sizeof halves);
+  return (halves[0] | halves[1]) != 0;
+}
+
+/// Calls f(first byte) for each group of four, or f for each byte of a smaller element, cells widened to four.
+template <int Bytes, bool Writes>
+inline void touch(std::size_t offset) {
+  static_assert(Bytes == 1 || Bytes == 2 || Bytes % 4 == 0, "shared elements have 1, 2 or a multiple of 4 bytes");
+  const Running& r = running;
+  const std::int32_t me = r.thread, warp = me / 32;
+  std::int32_t* writers = r.writers + offset;
+  std::int32_t* readers = r.readers + offset;
+
+  auto conflicts = [&](auto cell) { return (cell >= r.base_cell) & ((cell & code_mask) != me); };
+  auto merged = [&](auto cell) {  // the readers after this thread has read as well
+    const auto code = cell & code_mask;
+    const auto same = (code >> 5 == warp) | (code == several_lanes + warp);
+    const auto kept = (code != me) & ((cell >= r.warp_base_cell) | (~same & (cell >= r.base_cell)));
+    return r.own_cell | (kept & same & (r.own_cell ^ (r.own_cell - me + several_lanes + warp))) |
+           (kept & ~same & several_warps);
+  };
+
+  if constexpr (Bytes < 4) {
+    std::int32_t w[4], d[4];
+    for (int i = 0; i < 4; ++i) w[i] = writers[i % Bytes], d[i] = readers[i % Bytes];
+    const Cells cells_w = load_cells(w), cells_d = load_cells(d);
+    const Cells bad = conflicts(cells_w) | (Writes ? conflicts(cells_d) : Cells(cells_w < r.first_cell));
+    if (any(bad)) [[unlikely]] examine(offset, Bytes, Writes);
+    store_cells(w, Writes ? Cells{} + r.own_cell : merged(cells_d));
+    for (int i = 0; i < Bytes; ++i) (Writes ? writers : readers)[i] = w[i];
+  } else {
+    Cells bad{};
+    for (int i = 0; i < Bytes; i += 4) {
+      const Cells w = load_cells(writers + i), d = load_cells(readers + i);
+      bad |= conflicts(w) | (Writes ? conflicts(d) : Cells(w < r.first_cell));
+    }
+    if (any(bad)) [[unlikely]] examine(offset, Bytes, Writes);
+    for (int i = 0; i < Bytes; i += 4) {
+      if constexpr (Writes)
+        store_cells(writers + i, Cells{} + r.own_cell);
+      else
+        store_cells(readers + i, merged(load_cells(readers + i)));
+    }
+  }
+}
+
+}  // namespace inlay::cuda::emulator

@@ -1,0 +1,53 @@
+// What happens to the sums of a contraction: the epilogue's Bodies at the coordinates of one result, with max pooling
+// in between where there is any. Both ways of finishing use these: from shared memory in the kernel that multiplies,
+// and from partial sums in a kernel of its own.
+#pragma once
+
+#include <inlay/cuda/context.hpp>
+#include <inlay/cuda/product.hpp>
+
+namespace inlay::cuda {
+
+/// Main at a weight's coordinates; `row` counts R x S x C/groups, `column` all of K.
+template <class C, class Slots>
+INLAY_DEVICE void finish_weight(const Slots& slots, int row, int column, float sum) {
+  const Tap at = Product<C>::tap(row);
+  Context<Slots> context{slots, 0, at.row, at.column, at.channel, column, sum};
+  C::epilogue::main::template evaluate<float>(context);
+}
+
+/// Main at a pixel's coordinates; gives what goes on to pooling.
+template <class C, class Slots>
+INLAY_DEVICE float finish_pixel(const Slots& slots, Pixel pixel, int column, float sum) {
+  Context<Slots> context{slots, pixel.sample, 0, pixel.row, pixel.column, column, sum};
+  return C::epilogue::main::template evaluate<float>(context);
+}
+
+/// Main over pooling window `index`, then Post at the pooled coordinates. `sum(place, pixel)` gives the sums.
+template <class C, class Slots, class Sum>
+INLAY_DEVICE void finish_window(const Slots& slots, int index, int samples, int column, Sum sum) {
+  using P = Product<C>;
+  const Pixel first = P::window_pixel(index, 0, samples);
+  float largest = 0;
+  int where = 0;
+  for (int place = 0; place < P::window; ++place) {
+    const Pixel pixel{first.sample, first.row + place / P::Pool::width, first.column + place % P::Pool::width};
+    const float value = finish_pixel<C>(slots, pixel, column, sum(place, pixel));
+    if (place == 0 || value > largest) {
+      largest = value;
+      where = place;
+    }
+  }
+  Context<Slots> context{slots, first.sample, 0, first.row / P::Pool::height, first.column / P::Pool::width, column,
+                         largest, static_cast<float>(where)};
+  C::epilogue::post::template evaluate<float>(context);
+}
+
+/// The Side body of a weight gradient, for column `column` of K.
+template <class C, class Slots>
+INLAY_DEVICE void finish_side(const Slots& slots, int column, float sum) {
+  Context<Slots> context{slots, 0, 0, 0, 0, column, sum};
+  C::side::template evaluate<float>(context);
+}
+
+}  // namespace inlay::cuda

@@ -1,0 +1,168 @@
+// How a block of threads brings tiles of a contraction's operands into shared memory. An element of A lies at a
+// pixel and a tap; padding and everything outside of the matrix is 0. Each thread keeps one coordinate to itself (the
+// one along which memory is contiguous, so that neighbouring threads read neighbours) and walks along the other;
+// pixels that it passes are looked up in a table in shared memory.
+#pragma once
+
+#include <inlay/cuda/context.hpp>
+#include <inlay/cuda/product.hpp>
+
+namespace inlay::cuda {
+
+/// Slot and element of a Body that is a plain load.
+template <class B>
+struct PlainLoad;
+template <int S, Element E, class Index>
+struct PlainLoad<kernel::Body<kernel::Load<S, E, Index>>> {
+  static_assert(Index::sample == 0, "weights are shared by the samples");
+  static constexpr int slot = S;
+  static constexpr Element element = E;
+};
+
+/// A at a pixel of the result (weight gradient: of dy) and a tap: the prologue of x, or of dy where dx is computed.
+template <class C, class Slots>
+INLAY_DEVICE float element_of_a(const Slots& slots, Pixel pixel, Tap tap, int group) {
+  using G = typename C::geometry;
+  int row = 0, column = 0;
+  if constexpr (C::mode == Mode::data_gradient) {  // p * stride + r * dilation - pad = h
+    const int up = pixel.row + G::pad_top - tap.row * G::dilation_h;
+    const int left = pixel.column + G::pad_left - tap.column * G::dilation_w;
+    if (up < 0 || left < 0 || up % G::stride_h != 0 || left % G::stride_w != 0) return 0;
+    row = up / G::stride_h;
+    column = left / G::stride_w;
+    if (row >= G::P || column >= G::Q) return 0;
+  } else {
+    row = pixel.row * G::stride_h + tap.row * G::dilation_h - G::pad_top;
+    column = pixel.column * G::stride_w + tap.column * G::dilation_w - G::pad_left;
+    if (static_cast<unsigned>(row) >= unsigned{G::H} || static_cast<unsigned>(column) >= unsigned{G::W}) return 0;
+  }
+  Context<Slots> context{slots, pixel.sample, 0, row, column, group * Product<C>::tap_channels + tap.channel};
+  return C::a::template evaluate<float>(context);
+}
+
+/// The weight at a position in R x S x C/groups x K.
+template <class C, class Slots>
+INLAY_DEVICE float weight(const Slots& slots, bool inside, int position) {
+  using Load = PlainLoad<typename C::b>;
+  return inside ? static_cast<float>(slots.template view<Load::element>(Load::slot)[position]) : 0.0f;
+}
+/// B of a forward pass: depth counts R x S x C/groups.
+template <class C, class Slots>
+INLAY_DEVICE float forward_weight(const Slots& slots, int depth, int column, int group) {
+  using P = Product<C>;
+  return weight<C>(slots, depth < P::tapped && column < P::columns, depth * C::geometry::K + group * P::group_outputs + column);
+}
+/// B of a data gradient: the column is the input channel, the tap's channel the output channel.
+template <class C, class Slots>
+INLAY_DEVICE float backward_weight(const Slots& slots, Tap tap, int column, int group) {
+  using P = Product<C>;
+  using G = typename C::geometry;
+  return weight<C>(slots, tap.row < G::R && column < P::columns,
+                   ((tap.row * G::S + tap.column) * P::group_inputs + column) * G::K + group * P::group_outputs + tap.channel);
+}
+
+/// B of a weight gradient: the prologue of dy.
+template <class C, class Slots>
+INLAY_DEVICE float element_of_dy(const Slots& slots, Pixel pixel, int column, int group) {
+  using P = Product<C>;
+  if (pixel.row < 0 || column >= P::columns) return 0;
+  Context<Slots> context{slots, pixel.sample, 0, pixel.row, pixel.column, group * P::group_outputs + column};
+  return C::b::template evaluate<float>(context);
+}
+
+/// The part of a block in which one thread works.
+struct Place {
+  int row_tile, column_tile, group, thread;
+};
+
+/// Fetches a thread's share of the tiles into registers, and puts it from there into shared memory.
+template <class C>
+struct Operands {
+  using P = Product<C>;
+  using S = typename P::Shape;
+  static constexpr int threads = S::threads;
+
+  // Tiles lie depth by depth; a few floats of padding keep threads of a warp on different banks.
+  static constexpr int pitch_a = S::rows + 4, pitch_b = S::columns + 4;
+  static constexpr int size_a = S::depth * pitch_a, size_b = S::depth * pitch_b;
+  static constexpr int table_size = P::weights ? 2 * S::depth : S::rows;  // of pixels
+
+  static constexpr int count_a = S::rows * S::depth / threads, count_b = S::columns * S::depth / threads;
+  static_assert(count_a > 0 && count_b > 0);
+
+  float a[count_a], b[count_b];
+
+  /// The pixels of the tile's rows; for a weight gradient those of depth step `step`.
+  template <class Table>
+  INLAY_DEVICE static void fill_table(Table table, const Place& at, int begin, int step, int samples) {
+    if constexpr (P::weights) {
+      for (int d = at.thread; d < S::depth; d += threads)
+        put(table, step % 2 * S::depth + d, P::pixel(begin + step * S::depth + d, samples));
+    } else {
+      for (int m = at.thread; m < S::rows; m += threads) put(table, m, P::tile_pixel(at.row_tile, m, samples));
+    }
+  }
+
+  /// Global memory to registers, at depth begin + step * S::depth.
+  template <class Slots, class Table>
+  INLAY_DEVICE void fetch(const Slots& slots, Table table, const Place& at, int begin, int step) {
+    const int depth = begin + step * S::depth;
+    if constexpr (P::weights) {
+      const Tap own = tap(at.row_tile * S::rows + at.thread % S::rows);
+      const int column = at.column_tile * S::columns + at.thread % S::columns;
+      INLAY_UNROLL
+      for (int i = 0; i < count_a; ++i)
+        a[i] = element_of_a<C>(slots, get(table, step % 2 * S::depth + along(i, S::rows, at)), own, at.group);
+      INLAY_UNROLL
+      for (int i = 0; i < count_b; ++i)
+        b[i] = element_of_dy<C>(slots, get(table, step % 2 * S::depth + along(i, S::columns, at)), column, at.group);
+    } else {
+      const Tap own = tap(depth + at.thread % S::depth);
+      INLAY_UNROLL
+      for (int i = 0; i < count_a; ++i) a[i] = element_of_a<C>(slots, get(table, along(i, S::depth, at)), own, at.group);
+      INLAY_UNROLL
+      for (int i = 0; i < count_b; ++i) {
+        if constexpr (C::mode == Mode::forward)
+          b[i] = forward_weight<C>(slots, depth + along(i, S::columns, at),
+                                   at.column_tile * S::columns + at.thread % S::columns, at.group);
+        else b[i] = backward_weight<C>(slots, own, at.column_tile * S::columns + along(i, S::depth, at), at.group);
+      }
+    }
+  }
+
+  /// Registers to shared memory.
+  template <class Shared>
+  INLAY_DEVICE void place(Shared tile_a, Shared tile_b, const Place& at) const {
+    INLAY_UNROLL
+    for (int i = 0; i < count_a; ++i) {
+      if constexpr (P::weights) tile_a[along(i, S::rows, at) * pitch_a + at.thread % S::rows] = a[i];
+      else tile_a[at.thread % S::depth * pitch_a + along(i, S::depth, at)] = a[i];
+    }
+    INLAY_UNROLL
+    for (int i = 0; i < count_b; ++i) {
+      if constexpr (C::mode != Mode::data_gradient)
+        tile_b[along(i, S::columns, at) * pitch_b + at.thread % S::columns] = b[i];
+      else tile_b[at.thread % S::depth * pitch_b + along(i, S::depth, at)] = b[i];
+    }
+  }
+
+ private:
+  /// The i-th of the coordinates that a thread walks, where its own runs to `own_extent`.
+  INLAY_DEVICE static int along(int i, int own_extent, const Place& at) {
+    return at.thread / own_extent + i * (threads / own_extent);
+  }
+  INLAY_DEVICE static Tap tap(int index) { return index < P::tapped ? P::tap(index) : Tap{no_tap, 0, 0}; }
+
+  template <class Table>
+  INLAY_DEVICE static void put(Table table, int i, Pixel pixel) {
+    table[i] = pixel.sample;
+    table[table_size + i] = pixel.row;
+    table[2 * table_size + i] = pixel.column;
+  }
+  template <class Table>
+  INLAY_DEVICE static Pixel get(Table table, int i) {
+    return {table[i], table[table_size + i], table[2 * table_size + i]};
+  }
+};
+
+}  // namespace inlay::cuda

@@ -1,0 +1,14 @@
+// What the programs of this folder include.
+#pragma once
+
+#include <inlay/graph/cost.hpp>
+#include <inlay/nn/activations.hpp>
+#include <inlay/nn/conv2d.hpp>
+#include <inlay/nn/dense.hpp>
+#include <inlay/nn/flatten.hpp>
+#include <inlay/nn/input.hpp>
+#include <inlay/nn/max_pooling2d.hpp>
+#include <inlay/nn/residual.hpp>
+#include <inlay/nn/sequential.hpp>
+
+using namespace inlay;
