@@ -10,13 +10,11 @@ inline constexpr int max_rank = 4;
 
 struct Shape {
   int rank = 0;
-  int extents[max_rank] = {1, 1, 1, 1};
+  int extents[max_rank] = {1, 1, 1, 1};  // ones behind the rank
 
   /// Number of elements.
   constexpr std::int64_t count() const {
-    std::int64_t n = 1;
-    for (int i = 0; i < rank; ++i) n *= extents[i];
-    return n;
+    return std::int64_t{1} * extents[0] * extents[1] * extents[2] * extents[3];
   }
 
   friend constexpr bool operator==(const Shape& a, const Shape& b) {
@@ -30,7 +28,10 @@ struct Shape {
 template <class... Extents>
 constexpr Shape shape_of(Extents... extents) {
   static_assert(sizeof...(Extents) <= max_rank, "a shape has at most four extents");
-  return Shape{sizeof...(Extents), {static_cast<int>(extents)...}};
+  Shape shape{sizeof...(Extents)};
+  int i = 0;
+  ((shape.extents[i++] = static_cast<int>(extents)), ...);
+  return shape;
 }
 
 /// The shape with ones put in front until it has four extents: the coordinates in which kernels count.

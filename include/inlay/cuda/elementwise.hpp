@@ -18,11 +18,11 @@ struct ElementwiseKernel;
 
 template <class D, bool Batched, class B>
 struct ElementwiseKernel<kernel::Elementwise<D, Batched, B>> {
-  static constexpr int threads = 256, count = static_cast<int>(D::count);
+  static constexpr int threads = 256, shared_bytes = 0, count = static_cast<int>(D::count);
 
   template <class Slots>
   INLAY_DEVICE static void run(const Slots& slots, int samples) {
-    const int e = block_x() * threads + thread_x();
+    const int e = block_index().x * threads + thread_index();
     if (e < samples * count) evaluate_at<D, B>(slots, e / count, e % count);
   }
 };
@@ -34,7 +34,7 @@ struct Runner<kernel::Elementwise<D, Batched, B>> : RunnerDefaults {
   template <class Slots>
   static void run(const Stream& stream, const Slots& slots, int samples, Global<float>) {
     const int work = work_items(samples, D::count);
-    launch<Kernel>(stream, {ceil_divide(work, Kernel::threads)}, slots, samples);
+    enqueue<Kernel>(stream, {ceil_divide(work, Kernel::threads)}, slots, samples);
   }
 };
 

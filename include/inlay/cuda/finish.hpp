@@ -10,7 +10,7 @@ namespace inlay::cuda {
 template <class C>
 struct Finish {
   using P = Product<C>;
-  static constexpr int threads = 128;
+  static constexpr int threads = 128, shared_bytes = 0;
   static constexpr int channels = P::groups * P::columns;
 
   /// Elements to finish, side sums not counted.
@@ -19,7 +19,7 @@ struct Finish {
 
   template <class Slots>
   INLAY_DEVICE static void run(const Slots& slots, int samples, int parts, Global<float> scratch) {
-    const int e = block_x() * threads + thread_x(), row = e / channels, channel = e % channels;
+    const int e = block_index().x * threads + thread_index(), row = e / channels, channel = e % channels;
     const std::int64_t part_size = P::partial(1, 0, 0, 0, samples);
     if (e < elements(samples)) {
       if constexpr (P::weights) {

@@ -6,6 +6,7 @@
 
 #include <inlay/cuda/epilogue.hpp>
 #include <inlay/cuda/operands.hpp>
+#include <inlay/cuda/unroll.hpp>
 
 namespace inlay::cuda {
 
@@ -25,6 +26,7 @@ struct Multiply {
   static constexpr int stage_pitch = S::columns, stage = S::band * stage_pitch;
   static constexpr int side_parts = threads / S::columns;
   static constexpr int memory = 2 * buffer > stage ? 2 * buffer : stage;
+  static constexpr int shared_bytes = 4 * (memory + 3 * O::table_size);
   static_assert(memory >= threads);
 
   using Sums = float[S::rows_each][S::columns_each];
@@ -32,10 +34,11 @@ struct Multiply {
   /// Block (row tile, column tile, group * parts + part).
   template <class Slots>
   INLAY_DEVICE static void run(const Slots& slots, int samples, Split split, Global<float> scratch) {
-    INLAY_SHARED(float, shared, memory);
-    INLAY_SHARED(int, table, 3 * O::table_size);
-    const int part = block_z() % split.parts;
-    const Place at{block_x(), block_y(), block_z() / split.parts, thread_x()};
+    const auto shared = shared_array<float>(0, memory);
+    const auto table = shared_array<int>(memory * 4, 3 * O::table_size);
+    const Dim3 block = block_index();
+    const int part = block.z % split.parts;
+    const Place at{block.x, block.y, block.z / split.parts, thread_index()};
     const int begin = part * split.depth_each, total = P::depth(samples);
     const int end = begin + split.depth_each < total ? begin + split.depth_each : total;
 
@@ -90,15 +93,27 @@ struct Multiply {
       float a[S::rows_each], b[S::columns_each];
       INLAY_UNROLL
       for (int i = 0; i < S::rows_each; i += S::row_run)
-        shared.template read<S::row_run>(tile + d * O::pitch_a + S::row(y, i), a + i);
+        load_run<S::row_run>(shared, tile + d * O::pitch_a + S::row(y, i), a + i);
       INLAY_UNROLL
       for (int j = 0; j < S::columns_each; j += S::column_run)
-        shared.template read<S::column_run>(tile + O::size_a + d * O::pitch_b + S::column(x, j), b + j);
+        load_run<S::column_run>(shared, tile + O::size_a + d * O::pitch_b + S::column(x, j), b + j);
       INLAY_UNROLL
       for (int i = 0; i < S::rows_each; ++i)
         INLAY_UNROLL
-        for (int j = 0; j < S::columns_each; ++j) sums[i][j] = fmaf(a[i], b[j], sums[i][j]);
+        for (int j = 0; j < S::columns_each; ++j) sums[i][j] = multiply_add(a[i], b[j], sums[i][j]);
     }
+  }
+
+  template <int Run, class Shared>
+  INLAY_DEVICE static void load_run(Shared shared, int at, float* to) {
+    if constexpr (Run == 4) copy(shared.load4(at), to);
+    else if constexpr (Run == 2) copy(shared.load2(at), to);
+    else *to = shared[at];
+  }
+  template <int N>
+  INLAY_DEVICE static void copy(const Vector<float, N>& from, float* to) {
+    INLAY_UNROLL
+    for (int i = 0; i < N; ++i) to[i] = from[i];
   }
 
   template <class Shared>
@@ -135,7 +150,7 @@ struct Multiply {
       } else if constexpr (P::pooled) {
         const int window = (at.row_tile * S::passes + pass) * P::band_windows + row;
         if (window < samples * (P::pixels / P::window))
-          finish_window<C>(slots, window, samples, k, [&](int place, Pixel) {
+          finish_window<C>(slots, window, samples, k, [&](int place, Pixel) -> float {
             return shared[(row * P::window + place) * stage_pitch + e % S::columns];
           });
       } else {

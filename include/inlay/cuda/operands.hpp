@@ -6,6 +6,7 @@
 
 #include <inlay/cuda/context.hpp>
 #include <inlay/cuda/product.hpp>
+#include <inlay/cuda/unroll.hpp>
 
 namespace inlay::cuda {
 
@@ -130,19 +131,19 @@ struct Operands {
     }
   }
 
-  /// Registers to shared memory.
+  /// Registers to shared memory: A's tile, then B's.
   template <class Shared>
-  INLAY_DEVICE void place(Shared tile_a, Shared tile_b, const Place& at) const {
+  INLAY_DEVICE void place(Shared shared, int tile, const Place& at) const {
     INLAY_UNROLL
     for (int i = 0; i < count_a; ++i) {
-      if constexpr (P::weights) tile_a[along(i, S::rows, at) * pitch_a + at.thread % S::rows] = a[i];
-      else tile_a[at.thread % S::depth * pitch_a + along(i, S::depth, at)] = a[i];
+      if constexpr (P::weights) shared[tile + along(i, S::rows, at) * pitch_a + at.thread % S::rows] = a[i];
+      else shared[tile + at.thread % S::depth * pitch_a + along(i, S::depth, at)] = a[i];
     }
     INLAY_UNROLL
     for (int i = 0; i < count_b; ++i) {
       if constexpr (C::mode != Mode::data_gradient)
-        tile_b[along(i, S::columns, at) * pitch_b + at.thread % S::columns] = b[i];
-      else tile_b[at.thread % S::depth * pitch_b + along(i, S::depth, at)] = b[i];
+        shared[tile + size_a + along(i, S::columns, at) * pitch_b + at.thread % S::columns] = b[i];
+      else shared[tile + size_a + at.thread % S::depth * pitch_b + along(i, S::depth, at)] = b[i];
     }
   }
 

@@ -10,12 +10,12 @@ struct PoolingKernel;
 
 template <class D, bool Batched, class Pool, class Prologue, class Post>
 struct PoolingKernel<kernel::Pooling<D, Batched, Pool, Prologue, Post>> {
-  static constexpr int threads = 128;
+  static constexpr int threads = 128, shared_bytes = 0;
   static constexpr int rows = D::d1 / Pool::height, columns = D::d2 / Pool::width, count = rows * columns * D::d3;
 
   template <class Slots>
   INLAY_DEVICE static void run(const Slots& slots, int samples) {
-    const int e = block_x() * threads + thread_x();
+    const int e = block_index().x * threads + thread_index();
     if (e >= samples * count) return;
     const int sample = e / count, row = e / (columns * D::d3) % rows, column = e / D::d3 % columns, channel = e % D::d3;
     float largest = 0;
@@ -41,7 +41,7 @@ struct Runner<kernel::Pooling<D, Batched, Pool, Prologue, Post>> : RunnerDefault
   template <class Slots>
   static void run(const Stream& stream, const Slots& slots, int samples, Global<float>) {
     const int work = work_items(samples, Kernel::count);
-    launch<Kernel>(stream, {ceil_divide(work, Kernel::threads)}, slots, samples);
+    enqueue<Kernel>(stream, {ceil_divide(work, Kernel::threads)}, slots, samples);
   }
 };
 

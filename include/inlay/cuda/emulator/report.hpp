@@ -39,7 +39,7 @@ struct Running {
 inline thread_local constinit Running running{};
 
 inline std::string text(const Dim3& d) {
-  return "(" + std::to_string(d.x) + ", " + std::to_string(d.y) + ", " + std::to_string(d.z) + ")";
+  return std::string("(") + std::to_string(d.x) + ", " + std::to_string(d.y) + ", " + std::to_string(d.z) + ")";
 }
 
 /// Throws EmulatorError about the running thread.

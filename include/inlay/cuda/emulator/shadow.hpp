@@ -7,8 +7,8 @@
 
 #include <inlay/cuda/emulator/report.hpp>
 
+#include <algorithm>
 #include <cstring>
-#include <utility>
 #include <vector>
 
 namespace inlay::cuda::emulator {
@@ -115,42 +115,42 @@ inline bool any(Cells mask) {
   return (halves[0] | halves[1]) != 0;
 }
 
-/// Calls f(first byte) for each group of four, or f for each byte of a smaller element, cells widened to four.
+/// Checks and records one access of the running thread to `Bytes` bytes.
 template <int Bytes, bool Writes>
 inline void touch(std::size_t offset) {
   static_assert(Bytes == 1 || Bytes == 2 || Bytes % 4 == 0, "shared elements have 1, 2 or a multiple of 4 bytes");
-  const Running& r = running;
-  const std::int32_t me = r.thread, warp = me / 32;
-  std::int32_t* writers = r.writers + offset;
-  std::int32_t* readers = r.readers + offset;
+  const std::int32_t me = running.thread, warp = me / 32;
+  const std::int32_t first = running.first_cell, base = running.base_cell, warp_base = running.warp_base_cell;
+  const std::int32_t own = running.own_cell, lanes = (own & ~code_mask) | (several_lanes + warp);
+  std::int32_t* writers = running.writers + offset;
+  std::int32_t* readers = running.readers + offset;
 
-  auto conflicts = [&](auto cell) { return (cell >= r.base_cell) & ((cell & code_mask) != me); };
-  auto merged = [&](auto cell) {  // the readers after this thread has read as well
-    const auto code = cell & code_mask;
-    const auto same = (code >> 5 == warp) | (code == several_lanes + warp);
-    const auto kept = (code != me) & ((cell >= r.warp_base_cell) | (~same & (cell >= r.base_cell)));
-    return r.own_cell | (kept & same & (r.own_cell ^ (r.own_cell - me + several_lanes + warp))) |
-           (kept & ~same & several_warps);
+  auto conflicts = [&](Cells cell) { return (cell >= base) & ((cell & code_mask) != me); };
+  auto merged = [&](Cells cell) {  // the readers after this thread has read as well
+    const Cells code = cell & code_mask;
+    const Cells same = ((code >> 5) == warp) | (code == several_lanes + warp);
+    const Cells kept = (code != me) & ((cell >= warp_base) | (~same & (cell >= base)));
+    return (~kept & own) | (kept & same & lanes) | (kept & ~same & (own | several_warps));
   };
 
   if constexpr (Bytes < 4) {
     std::int32_t w[4], d[4];
     for (int i = 0; i < 4; ++i) w[i] = writers[i % Bytes], d[i] = readers[i % Bytes];
     const Cells cells_w = load_cells(w), cells_d = load_cells(d);
-    const Cells bad = conflicts(cells_w) | (Writes ? conflicts(cells_d) : Cells(cells_w < r.first_cell));
+    const Cells bad = conflicts(cells_w) | (Writes ? conflicts(cells_d) : Cells(cells_w < first));
     if (any(bad)) [[unlikely]] examine(offset, Bytes, Writes);
-    store_cells(w, Writes ? Cells{} + r.own_cell : merged(cells_d));
+    store_cells(w, Writes ? Cells{} + own : merged(cells_d));
     for (int i = 0; i < Bytes; ++i) (Writes ? writers : readers)[i] = w[i];
   } else {
     Cells bad{};
     for (int i = 0; i < Bytes; i += 4) {
       const Cells w = load_cells(writers + i), d = load_cells(readers + i);
-      bad |= conflicts(w) | (Writes ? conflicts(d) : Cells(w < r.first_cell));
+      bad |= conflicts(w) | (Writes ? conflicts(d) : Cells(w < first));
     }
     if (any(bad)) [[unlikely]] examine(offset, Bytes, Writes);
     for (int i = 0; i < Bytes; i += 4) {
       if constexpr (Writes)
-        store_cells(writers + i, Cells{} + r.own_cell);
+        store_cells(writers + i, Cells{} + own);
       else
         store_cells(readers + i, merged(load_cells(readers + i)));
     }

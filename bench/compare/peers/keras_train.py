@@ -1,0 +1,52 @@
+"""The seed network in Keras on TensorFlow, trained by `fit`."""
+
+import os
+
+from worker import options, serve, training_data
+
+arguments = options()
+os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="2", CUDA_VISIBLE_DEVICES="")
+
+import keras
+import tensorflow
+from keras import layers
+
+tensorflow.config.threading.set_intra_op_parallelism_threads(arguments.threads)
+tensorflow.config.threading.set_inter_op_parallelism_threads(arguments.threads)
+
+images, labels = training_data(arguments.data)
+model = keras.Sequential(
+    [
+        layers.Input((28, 28, 1), dtype="uint8"),
+        layers.Rescaling(1 / 255),
+        layers.Conv2D(32, 3, padding="same", activation="relu"),
+        layers.Conv2D(64, 3, padding="same", activation="relu"),
+        layers.Conv2D(64, 3, padding="same", activation="relu"),
+        layers.MaxPooling2D(2),
+        layers.Flatten(),
+        layers.Dense(64, activation="relu"),
+        layers.Dense(10),
+    ]
+)
+model.compile(
+    optimizer=keras.optimizers.Adam(1e-3),
+    loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    metrics=["accuracy"],
+    jit_compile=arguments.compile,
+)
+
+
+def train(steps):
+    """`fit` on as many images, which it shuffles; an epoch at the most in each call."""
+    loss = 0
+    left = steps
+    while left > 0:
+        now = min(left, len(images) // arguments.batch_size)
+        count = now * arguments.batch_size
+        history = model.fit(images[:count], labels[:count], batch_size=arguments.batch_size, epochs=1, verbose=0)
+        loss += history.history["loss"][0] * now / steps
+        left -= now
+    return loss
+
+
+serve(train, arguments, {"keras": keras.__version__, "tensorflow": tensorflow.__version__})

@@ -1,0 +1,68 @@
+"""The seed network in PyTorch: channels_last, a plain training loop, data in memory as uint8."""
+
+import os
+
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+import torch
+from torch import nn
+
+from worker import options, serve, training_data
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(1, 32, 3, padding="same"),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, 3, padding="same"),
+            nn.ReLU(),
+            nn.Conv2d(64, 64, 3, padding="same"),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        )
+        self.dense = nn.Sequential(nn.Linear(14 * 14 * 64, 64), nn.ReLU(), nn.Linear(64, 10))
+
+    def forward(self, images):
+        """images: N x 28 x 28 x 1, uint8"""
+        x = (images.float() / 255).permute(0, 3, 1, 2)
+        x = self.convolutions(x)
+        return self.dense(x.permute(0, 2, 3, 1).flatten(1))  # memory order: flattening copies nothing
+
+
+arguments = options()
+torch.set_num_threads(arguments.threads)
+images, labels = (torch.from_numpy(a.copy()) for a in training_data(arguments.data))
+
+net = Net().to(memory_format=torch.channels_last)
+forward = torch.compile(net) if arguments.compile else net
+optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, eps=1e-7)
+cross_entropy = nn.CrossEntropyLoss()
+
+
+def batches(steps):
+    """Indices of `steps` batches, shuffled anew in each epoch."""
+    size = arguments.batch_size
+    while steps > 0:
+        order = torch.randperm(len(images))
+        for i in range(min(steps, len(images) // size)):
+            yield order[i * size : (i + 1) * size]
+        steps -= len(images) // size
+
+
+def train(steps):
+    loss_sum = correct = torch.zeros(())
+    for batch in batches(steps):
+        x, y = images[batch], labels[batch]
+        logits = forward(x)
+        loss = cross_entropy(logits, y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss_sum = loss_sum + loss.detach()
+        correct = correct + (logits.detach().argmax(1) == y).sum()  # Keras and Inlay report it, too
+    return loss_sum.item() / steps
+
+
+serve(train, arguments, {"torch": torch.__version__})

@@ -1,0 +1,197 @@
+// What kernels may use: indices, barriers, warp operations, checked views of memory, mathematics. This is the
+// only file with intrinsics. It has two bodies: nvcc's below, where each name is one instruction and views are plain
+// pointers, and the emulator's (INLAY_CUDA_EMULATOR, for g++ and clang++), where the same kernel runs on the CPU, a
+// fibre per thread, and defects are reported: access out of bounds, shared memory read before it was written,
+// barriers that not all threads reach, data races in shared memory.
+//
+//   struct Scale {
+//     static constexpr int threads = 256;                       // if given: the block size, known to the compiler
+//     static INLAY_DEVICE void run(Global<float> x, float factor, int n) {
+//       const int i = block_index().x * threads + thread_index();
+//       if (i < n) x[i] *= factor;
+//     }
+//   };
+//   launch<Scale>({.x = blocks}, Scale::threads, 0, stream, buffer.view(), 2.0f, n);
+//
+// Blocks are one-dimensional, a multiple of 32 threads; grids have up to three dimensions. Read an element of shared
+// memory into a variable of its own type (`float a = tile[i];`, not auto).
+#pragma once
+
+#include <inlay/core/host_device.hpp>
+#include <inlay/cuda/dim3.hpp>
+
+#include <cmath>
+
+#if defined(__CUDACC__)
+
+#include <type_traits>
+
+#define INLAY_DEVICE __device__ __forceinline__
+
+namespace inlay::cuda {
+
+/// This thread's number in its block, and the number of threads.
+INLAY_DEVICE int thread_index() { return static_cast<int>(threadIdx.x); }
+INLAY_DEVICE int block_threads() { return static_cast<int>(blockDim.x); }
+
+/// This block's position in the grid, and the grid's extents.
+INLAY_DEVICE Dim3 block_index() {
+  return {static_cast<int>(blockIdx.x), static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.z)};
+}
+INLAY_DEVICE Dim3 grid_size() {
+  return {static_cast<int>(gridDim.x), static_cast<int>(gridDim.y), static_cast<int>(gridDim.z)};
+}
+
+/// Waits for all threads of the block; what they wrote before is then visible. All must call it, at one place.
+INLAY_DEVICE void sync_threads() { __syncthreads(); }
+
+/// The same for the 32 lanes of a warp.
+INLAY_DEVICE void sync_warp() { __syncwarp(); }
+
+namespace detail {
+
+inline constexpr unsigned all_lanes = 0xffffffffu;
+
+/// f(word) for each 32-bit word of a value.
+template <class T, class F>
+INLAY_DEVICE T exchange(const T& value, F f) {
+  static_assert(std::is_trivially_copyable_v<T> && sizeof(T) % 4 == 0 && sizeof(T) <= 16,
+                "lanes exchange values of 4, 8, 12 or 16 bytes");
+  unsigned words[sizeof(T) / 4];
+  T result;
+  __builtin_memcpy(words, &value, sizeof(T));
+  for (unsigned& word : words) word = f(word);
+  __builtin_memcpy(&result, words, sizeof(T));
+  return result;
+}
+
+}  // namespace detail
+
+/// The value that another lane of the warp gives: a lane by number, the lane whose number differs in the bits of
+/// `mask`, the lane `lanes` further (beyond the last: its own). All 32 lanes must call it, at one place.
+template <class T>
+INLAY_DEVICE T shuffle(T value, int source_lane) {
+  return detail::exchange(value, [=](unsigned w) { return __shfl_sync(detail::all_lanes, w, source_lane); });
+}
+template <class T>
+INLAY_DEVICE T shuffle_xor(T value, int mask) {
+  return detail::exchange(value, [=](unsigned w) { return __shfl_xor_sync(detail::all_lanes, w, mask); });
+}
+template <class T>
+INLAY_DEVICE T shuffle_down(T value, int lanes) {
+  return detail::exchange(
+      value, [=](unsigned w) { return __shfl_down_sync(detail::all_lanes, w, static_cast<unsigned>(lanes)); });
+}
+
+/// Bit i: lane i's predicate.
+INLAY_DEVICE std::uint32_t ballot(bool predicate) { return __ballot_sync(detail::all_lanes, predicate); }
+
+/// Adds to an integer in global memory that other blocks change too; returns what was there. Sums of integers do not
+/// depend on the order; there is none for float, on purpose.
+INLAY_DEVICE int atomic_add(int* address, int value) { return atomicAdd(address, value); }
+
+/// What this thread wrote to global memory before is visible to all before what it writes after.
+INLAY_DEVICE void thread_fence() { __threadfence(); }
+
+/// An array in the device's memory. Passed to kernels by value; Global<float> converts to Global<const float>.
+template <class T>
+class Global {
+ public:
+  Global() = default;
+  INLAY_HOST_DEVICE Global(T* data, std::int64_t) : elements(data) {}
+  template <class U>
+    requires std::is_same_v<const U, T>
+  INLAY_HOST_DEVICE Global(const Global<U>& other) : elements(other.elements) {}
+
+  INLAY_HOST_DEVICE T& operator[](std::int64_t i) const { return elements[i]; }
+
+  /// Elements i, i + 1, ... by one instruction; their address must be a multiple of the vector's size.
+  INLAY_HOST_DEVICE auto load2(std::int64_t i) const { return vector<2>(i); }
+  INLAY_HOST_DEVICE auto load4(std::int64_t i) const { return vector<4>(i); }
+  INLAY_HOST_DEVICE void store2(std::int64_t i, const Vector<std::remove_const_t<T>, 2>& v) const { vector<2>(i) = v; }
+  INLAY_HOST_DEVICE void store4(std::int64_t i, const Vector<std::remove_const_t<T>, 4>& v) const { vector<4>(i) = v; }
+
+  /// Through the read-only cache: for memory that nothing writes while the kernel runs.
+  INLAY_DEVICE T load_invariant(std::int64_t i) const { return __ldg(elements + i); }
+
+  /// The array without its first i elements.
+  INLAY_HOST_DEVICE Global from(std::int64_t i) const { return {elements + i, 0}; }
+
+ private:
+  template <class>
+  friend class Global;
+
+  template <int N>
+  INLAY_HOST_DEVICE auto& vector(std::int64_t i) const {
+    using V = std::conditional_t<std::is_const_v<T>, const Vector<std::remove_const_t<T>, N>, Vector<T, N>>;
+    return *reinterpret_cast<V*>(elements + i);
+  }
+
+  T* elements = nullptr;
+};
+
+/// An array in the block's shared memory, carved by shared_array.
+template <class T>
+class Shared {
+ public:
+  INLAY_HOST_DEVICE explicit Shared(T* data) : elements(data) {}
+
+  INLAY_HOST_DEVICE T& operator[](int i) const { return elements[i]; }
+  INLAY_HOST_DEVICE Vector<T, 2> load2(int i) const { return *reinterpret_cast<const Vector<T, 2>*>(elements + i); }
+  INLAY_HOST_DEVICE Vector<T, 4> load4(int i) const { return *reinterpret_cast<const Vector<T, 4>*>(elements + i); }
+  INLAY_HOST_DEVICE void store2(int i, const Vector<T, 2>& v) const {
+    *reinterpret_cast<Vector<T, 2>*>(elements + i) = v;
+  }
+  INLAY_HOST_DEVICE void store4(int i, const Vector<T, 4>& v) const {
+    *reinterpret_cast<Vector<T, 4>*>(elements + i) = v;
+  }
+
+ private:
+  T* elements;
+};
+
+/// `count` elements from byte `byte_offset` of the shared memory that the launch gave the block.
+template <class T>
+INLAY_DEVICE Shared<T> shared_array(int byte_offset, [[maybe_unused]] int count) {
+  extern __shared__ __align__(16) unsigned char inlay_shared_memory[];
+  return Shared<T>(reinterpret_cast<T*>(inlay_shared_memory + byte_offset));
+}
+
+}  // namespace inlay::cuda
+
+#elif defined(INLAY_CUDA_EMULATOR)
+#include <inlay/cuda/emulator.hpp>
+#else
+#error "Kernels are compiled by nvcc, or by a C++ compiler with INLAY_CUDA_EMULATOR defined (for tests)."
+#endif
+
+namespace inlay::cuda {
+
+/// The thread's lane in its warp of 32, and its warp in the block.
+INLAY_DEVICE int lane() { return thread_index() % 32; }
+INLAY_DEVICE int warp() { return thread_index() / 32; }
+
+// Mathematics on floats. Exactly rounded, so the same bits everywhere: multiply_add, divide, sqrt (compile CUDA
+// without --use_fast_math). Within 2 units in the last place of the exact value on the GPU: exp, log, tanh, erf.
+// exp_fast is one instruction and a multiplication on the GPU, with an error of 2 + |1.2 x| units.
+INLAY_HOST_DEVICE inline float multiply_add(float a, float b, float c) { return std::fmaf(a, b, c); }
+INLAY_HOST_DEVICE inline float divide(float a, float b) { return a / b; }
+INLAY_HOST_DEVICE inline float sqrt(float x) { return std::sqrt(x); }
+INLAY_HOST_DEVICE inline float exp(float x) { return std::exp(x); }
+INLAY_HOST_DEVICE inline float log(float x) { return std::log(x); }
+INLAY_HOST_DEVICE inline float tanh(float x) { return std::tanh(x); }
+INLAY_HOST_DEVICE inline float erf(float x) { return std::erf(x); }
+INLAY_HOST_DEVICE inline float absolute(float x) { return std::fabs(x); }
+INLAY_HOST_DEVICE inline float maximum(float a, float b) { return a > b ? a : b; }
+INLAY_HOST_DEVICE inline float minimum(float a, float b) { return a < b ? a : b; }
+INLAY_HOST_DEVICE inline bool is_finite(float x) { return std::isfinite(x); }
+
+INLAY_DEVICE float exp_fast(float x) {
+#if defined(__CUDA_ARCH__)
+  return __expf(x);
+#else
+  return std::exp(x);
+#endif
+}
+
+}  // namespace inlay::cuda

@@ -1,0 +1,190 @@
+// Runs the threads of a block as fibres. A fibre runs until it meets a barrier, a warp operation or its end; the
+// scheduler takes the lanes of a warp in turn until all wait for the same, then the warps of the block. Waiting
+// for different things is a defect, reported with who waits where. Nothing is locked: a block is one OS thread.
+#pragma once
+
+#include <inlay/cuda/emulator/fibre.hpp>
+#include <inlay/cuda/emulator/report.hpp>
+#include <inlay/cuda/emulator/shadow.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace inlay::cuda::emulator {
+
+/// What a fibre gave control back for, and the place in the kernel's source.
+struct Stop {
+  enum Kind : std::uint8_t { nowhere, block_barrier, warp_operation, end };
+  Kind kind = nowhere;
+  int line = 0;
+  const char* operation = "";
+  const char* file = "";
+
+  bool meets(const Stop& other) const { return kind == other.kind && line == other.line; }
+};
+
+/// Thrown through the fibres of a block that is given up, so that they unwind.
+struct Cancelled {};
+
+/// All threads of one kernel launch do the same: call(arguments).
+struct Kernel {
+  const char* name;
+  void (*call)(const void* arguments);
+  const void* arguments;
+  Dim3 grid;
+  int threads;
+  std::size_t shared_bytes;
+};
+
+class Machine {
+ public:
+  static constexpr int max_threads = Stacks::max_stacks, warp_size = 32, exchange_bytes = 16;
+  static constexpr std::size_t max_shared_bytes = 227 * 1024;
+
+  /// This OS thread's.
+  static Machine& mine() {
+    static thread_local Machine machine;
+    return machine;
+  }
+
+  /// Runs one block; throws what a thread of it threw, after all its fibres have unwound.
+  void run(const Kernel& launched, const Dim3& block) {
+    kernel = &launched;
+    if (shared.size() < kernel->shared_bytes / 16 + 1) shared.resize(kernel->shared_bytes / 16 + 1);
+    running.kernel = kernel->name;
+    running.grid = kernel->grid;
+    running.block = block;
+    running.threads = kernel->threads;
+    running.shared = reinterpret_cast<unsigned char*>(shared.data());
+    running.shared_bytes = kernel->shared_bytes;
+    shadow.begin_block(kernel->shared_bytes);
+    for (int t = 0; t < kernel->threads; ++t) {
+      fibres[t] = make_fibre(stacks, t, &Machine::start);
+      stops[t] = Stop{};
+      warp_sequences[t] = 0;
+    }
+    started = 0;
+    try {
+      while (!phase()) shadow.sync_threads();
+    } catch (...) {
+      cancel();
+      throw;
+    }
+  }
+
+  /// Called by kernels' threads: waits until all others of the block (or the warp) have come here too.
+  void wait(Stop::Kind kind, const char* operation, const char* file, int line) {
+    const int thread = running.thread;
+    stops[thread] = {kind, line, operation, file};
+    switch_to(fibres[thread], scheduler);
+    if (cancelled) throw Cancelled{};
+  }
+
+  /// Where lane `lane` of the running thread's warp puts its value for warp operation number `sequence`.
+  unsigned char* exchange(int sequence, int lane) {
+    return exchanged[sequence % 2][(running.thread / warp_size) * warp_size + lane].bytes;
+  }
+
+  /// One slot for each warp of the block, beside shared memory: block_reduce's.
+  unsigned char* warp_slot(int warp) { return warp_slots[warp].bytes; }
+
+ private:
+  /// Runs every thread to the next sync_threads or to the end; whether it was the end.
+  bool phase() {
+    for (int warp = 0; warp * warp_size < kernel->threads; ++warp) {
+      while (run_lanes(warp)) {
+        if (stops[warp * warp_size].operation == std::string_view("sync_warp")) shadow.sync_warp(warp);
+      }
+    }
+    for (int t = 1; t < kernel->threads; ++t)
+      if (!stops[t].meets(stops[0])) report_divergence(0, kernel->threads, t);
+    return stops[0].kind == Stop::end;
+  }
+
+  /// Runs each lane of the warp to its next stop; whether all now wait for the same warp operation.
+  bool run_lanes(int warp) {
+    const int first = warp * warp_size, end = first + warp_size;
+    bool equal = true, operations = false;
+    for (int t = first; t < end; ++t) {
+      resume(t);
+      equal &= stops[t].meets(stops[first]);
+      operations |= stops[t].kind == Stop::warp_operation;
+    }
+    if (operations && !equal)
+      for (int t = first + 1; t < end; ++t)
+        if (!stops[t].meets(stops[first])) report_divergence(first, end, t);
+    return operations;
+  }
+
+  void resume(int thread) {
+    running.thread = thread;
+    running.warp_sequence = warp_sequences[thread];
+    shadow.resume(thread);
+    started = std::max(started, thread + 1);
+    switch_to(scheduler, fibres[thread]);
+    warp_sequences[thread] = running.warp_sequence;
+    if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
+  }
+
+  static void start(boost::context::detail::transfer_t transfer) {
+    Machine& m = mine();
+    const int thread = running.thread;
+    arrived(m.fibres[thread], m.scheduler, transfer);
+    try {
+      m.kernel->call(m.kernel->arguments);
+    } catch (const Cancelled&) {
+    } catch (...) {
+      m.failure = std::current_exception();
+    }
+    m.stops[thread] = {Stop::end, 0, "the end of the kernel", ""};
+    switch_to(m.fibres[thread], m.scheduler, true);
+  }
+
+  void cancel() {
+    cancelled = true;
+    for (int t = 0; t < started; ++t) {
+      if (stops[t].kind == Stop::end) continue;
+      running.thread = t;
+      switch_to(scheduler, fibres[t]);
+    }
+    cancelled = false;
+    failure = nullptr;
+  }
+
+  [[noreturn]] void report_divergence(int first, int end, int other) {
+    int with_other = 0;
+    for (int t = first; t < end; ++t) with_other += stops[t].meets(stops[other]);
+    running.thread = other;
+    report("divergent barrier: thread " + std::to_string(first) + " is at " + place(stops[first]) + ", thread " +
+           std::to_string(other) + " (and " + std::to_string(with_other - 1) + " more of " +
+           std::to_string(end - first) + ") at " + place(stops[other]) +
+           "; all threads must reach the same barrier");
+  }
+
+  static std::string place(const Stop& stop) {
+    std::string result = stop.operation;
+    if (stop.line) result += std::string(" in ") + stop.file + ":" + std::to_string(stop.line);
+    return result;
+  }
+
+  struct alignas(exchange_bytes) Slot {
+    unsigned char bytes[exchange_bytes];
+  };
+
+  const Kernel* kernel = nullptr;
+  Stacks stacks;
+  Shadow shadow;
+  Fibre scheduler, fibres[max_threads];
+  Stop stops[max_threads];
+  int warp_sequences[max_threads] = {};
+  Slot exchanged[2][max_threads], warp_slots[max_threads / warp_size];
+  std::vector<Slot> shared;
+  std::exception_ptr failure;
+  int started = 0;
+  bool cancelled = false;
+};
+
+}  // namespace inlay::cuda::emulator

@@ -1,0 +1,245 @@
+// Runs a Program on a GPU (or in the emulator): one or two kernels a launch of the plan, on one stream, with all
+// intermediate values in one arena. Nothing is allocated by a run that is no larger than the largest before it.
+// `replay` records a run once for each batch size in a CUDA graph and launches that; what changes from step to step
+// (the optimiser's numbers, the place in the epoch) lies in device memory and is uploaded before.
+#pragma once
+
+#include <inlay/cuda/contraction.hpp>
+#include <inlay/cuda/elementwise.hpp>
+#include <inlay/cuda/gather_rows.hpp>
+#include <inlay/cuda/group.hpp>
+#include <inlay/cuda/parameters.hpp>
+#include <inlay/cuda/pooling.hpp>
+#include <inlay/cuda/reduction.hpp>
+#include <inlay/kernel/lower.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace inlay::cuda {
+
+template <class Program>
+class Executor {
+ public:
+  /// Work is enqueued on `stream`, which outlives the executor.
+  explicit Executor(const Stream& work_stream)
+      : stream(work_stream),
+        inputs(static_cast<std::size_t>(plan().inputs.size)),
+        parameters(static_cast<std::size_t>(plan().parameters.size), nullptr),
+        numbers(static_cast<std::size_t>(plan().inputs.size + first_number), 0.0f),
+        device_numbers(numbers.size(), "the numbers of a step"),
+        cursor(1, "the place in an epoch") {
+    cursor.fill(0, stream);
+  }
+
+  /// Makes room for batches of up to `samples`. Called by run; call it before timing or capturing.
+  void reserve(int samples) {
+    if (samples <= capacity) return;
+    graphs.clear();
+    stream.synchronize();
+    const std::int64_t scratch = scratch_floats(samples, launches());
+    memory = DeviceBuffer<unsigned char>();
+    scratch_memory = DeviceBuffer<float>();
+    memory = DeviceBuffer<unsigned char>(static_cast<std::size_t>(
+        plan().arena_bytes_per_sample * samples + plan().arena_bytes_shared + 1), "the values of a batch");
+    scratch_memory = DeviceBuffer<float>(static_cast<std::size_t>(scratch + 1), "the partial sums of a batch");
+    for (int i = 0; i < plan().inputs.size; ++i) {
+      Source& source = input(i);
+      if (source.own.size() > 0) allocate_input(i, samples);
+    }
+    capacity = samples;
+  }
+
+  // --- inputs and parameters -----------------------------------------------------------------------------------
+
+  /// Input i is read from device memory: all samples one after another, or the only copy of a shared one.
+  void bind_input(int i, const void* device_data) {
+    input(i).data = const_cast<void*>(device_data);
+    input(i).gathered = false;
+    graphs.clear();
+  }
+  /// Input i is picked from a dataset on the device, from where set_cursor says.
+  void bind_gathered(int i, const GatherSource& source) {
+    allocate_input(i, capacity > 0 ? capacity : 1);
+    input(i).source = source;
+    input(i).gathered = true;
+    graphs.clear();
+  }
+  /// Input i is copied from the host, for the runs that follow.
+  void upload_input(int i, std::span<const unsigned char> bytes) {
+    const std::int64_t each = input_bytes(i);
+    const int samples = static_cast<int>((static_cast<std::int64_t>(bytes.size()) + each - 1) / each);
+    if (input(i).gathered || static_cast<std::int64_t>(input(i).own.size()) < samples * each || input(i).data == nullptr)
+      allocate_input(i, samples > capacity ? samples : capacity);
+    input(i).own.upload(bytes, stream);
+  }
+  /// Shared input i is one number.
+  void set_number(int i, float value) { numbers[static_cast<std::size_t>(first_number + i)] = value; }
+  /// Where in their order gathered inputs begin.
+  void set_cursor(int first) { cursor.fill(first, stream); }
+
+  /// Parameter i lies in device memory: read, and updated in place by training programs.
+  void bind_parameter(int i, float* device_data) {
+    parameters.at(static_cast<std::size_t>(i)) = device_data;
+    graphs.clear();
+  }
+  /// All parameters; those of a smaller program are the first ones of a larger.
+  void bind_parameters(Parameters& all) {
+    for (int i = 0; i < plan().parameters.size; ++i) bind_parameter(i, all.data(i));
+  }
+
+  // --- running -------------------------------------------------------------------------------------------------
+
+  /// Enqueues one run over `samples` samples.
+  void run(int samples) {
+    prepare(samples);
+    enqueue_all(samples);
+  }
+
+  /// The same as one CUDA graph, recorded at the first run of this many samples.
+  void replay(int samples) {
+    prepare(samples);
+    for (const auto& [count, graph] : graphs)
+      if (count == samples) return graph.launch(stream);
+    graphs.emplace_back(samples, CapturedGraph(stream, [&] { enqueue_all(samples); }));
+    graphs.back().second.launch(stream);
+  }
+
+  /// Output i of the last run, of `samples` samples if it has a batch. Waits for it.
+  void read_output(int i, int samples, float* to) const {
+    const int v = plan().outputs[i].value;
+    const Value& value = plan().values[v];
+    const std::size_t count = static_cast<std::size_t>(value.count * (value.batched ? samples : 1));
+    std::vector<unsigned char> bytes(count * static_cast<std::size_t>(size_of(value.element)));
+    if (value.storage != Storage::arena) throw Error("output " + std::to_string(i) + " is an input or a parameter itself");
+    memory.download(bytes, stream, static_cast<std::size_t>(offset(value, last_samples)));
+    for (std::size_t k = 0; k < count; ++k) to[k] = element(value.element, bytes.data(), k);
+  }
+
+  /// Bytes of device memory in use, without parameters and inputs.
+  std::int64_t memory_bytes() const { return static_cast<std::int64_t>(memory.size() + 4 * scratch_memory.size()); }
+
+ private:
+  struct Source {
+    void* data = nullptr;
+    DeviceBuffer<unsigned char> own;
+    bool gathered = false;
+    GatherSource source{};
+  };
+  static constexpr int first_number = 1;  // number 0 is the batch size, number 1 + i is input i
+
+  const Stream& stream;
+  std::vector<Source> inputs;
+  std::vector<float*> parameters;
+  std::vector<float> numbers;
+  DeviceBuffer<float> device_numbers;
+  DeviceBuffer<int> cursor;
+  DeviceBuffer<unsigned char> memory;
+  DeviceBuffer<float> scratch_memory;
+  std::vector<std::pair<int, CapturedGraph>> graphs;
+  int capacity = 0, last_samples = 0;
+
+  static constexpr const auto& plan() { return Program::plan; }
+  static constexpr auto launches() { return std::make_integer_sequence<int, Program::plan.launches.size>{}; }
+
+  Source& input(int i) { return inputs.at(static_cast<std::size_t>(i)); }
+  static std::int64_t input_bytes(int i) { return plan().inputs[i].shape.count() * size_of(plan().inputs[i].element); }
+
+  void allocate_input(int i, int samples) {
+    Source& source = input(i);
+    const int copies = plan().inputs[i].batched ? (samples > capacity ? samples : capacity) : 1;
+    const std::size_t bytes = static_cast<std::size_t>(input_bytes(i) * (copies > 0 ? copies : 1));
+    if (source.own.size() < bytes) {
+      stream.synchronize();
+      source.own = DeviceBuffer<unsigned char>(bytes, "an input");
+    }
+    source.data = source.own.data();
+    source.gathered = false;
+    graphs.clear();
+  }
+
+  template <int... L>
+  static std::int64_t scratch_floats(int samples, std::integer_sequence<int, L...>) {
+    std::int64_t most = 0;
+    ((most = std::max(most, Runner<kernel::lowered_t<Program, L>>::scratch_bytes(batch_of<L>(samples)) / 4)), ...);
+    return most;
+  }
+
+  /// The samples that launch L runs over: 1 where nothing is batched.
+  template <int L>
+  static constexpr int batch_of(int samples) {
+    return Program::plan.stages[Program::plan.launches[L].stages.first].batched ? samples : 1;
+  }
+
+  void prepare(int samples) {
+    if (samples < 1) throw Error("run: a batch of " + std::to_string(samples) + " samples; at least 1 is needed");
+    reserve(samples);
+    for (int i = 0; i < plan().inputs.size; ++i)
+      if (input(i).gathered && static_cast<std::int64_t>(input(i).own.size()) < samples * input_bytes(i)) {
+        const GatherSource source = input(i).source;
+        allocate_input(i, samples);
+        input(i).source = source;
+        input(i).gathered = true;
+      }
+    numbers[0] = static_cast<float>(samples);
+    device_numbers.upload(numbers, stream);
+    last_samples = samples;
+  }
+
+  void enqueue_all(int samples) {
+    for (int i = 0; i < plan().inputs.size; ++i)
+      if (input(i).gathered)
+        gather_rows(stream, input(i).source, std::as_const(cursor).view(), input(i).data, input_bytes(i), samples);
+    enqueue_launches(samples, launches());
+  }
+  template <int... L>
+  void enqueue_launches(int samples, std::integer_sequence<int, L...>) {
+    (enqueue_launch<L>(samples), ...);
+  }
+  template <int L>
+  void enqueue_launch(int samples) {
+    constexpr Range bindings = Program::plan.launches[L].bindings;
+    Slots<bindings.count> slots;
+    for (int b = 0; b < bindings.count; ++b) bind(slots, b, plan().values[plan().bindings[bindings.first + b]], samples);
+    Runner<kernel::lowered_t<Program, L>>::run(stream, slots, batch_of<L>(samples), scratch_memory.view());
+  }
+
+  std::int64_t offset(const Value& value, int samples) const {
+    return value.batched ? value.offset * samples : plan().arena_bytes_per_sample * samples + value.offset;
+  }
+
+  template <int N>
+  void bind(Slots<N>& slots, int b, const Value& value, int samples) {
+    slots.count[b] = value.count * (value.batched ? samples : 1);
+    const auto i = static_cast<std::size_t>(value.index);
+    switch (value.storage) {
+      case Storage::arena: slots.data[b] = memory.data() + offset(value, samples); break;
+      case Storage::input:
+        slots.data[b] = inputs[i].data;
+        if (slots.data[b] == nullptr && !value.batched && value.count == 1) slots.data[b] = device_numbers.data() + first_number + i;
+        break;
+      case Storage::parameter: slots.data[b] = parameters[i]; break;
+      case Storage::batch_size: slots.data[b] = device_numbers.data(); break;
+    }
+    if (slots.data[b] == nullptr)
+      throw Error(std::string("run: ") + (value.storage == Storage::input ? "input " : "parameter ") +
+                  std::to_string(value.index) + " of the program has not been bound");
+  }
+
+  static float element(Element e, const unsigned char* data, std::size_t i) {
+    if (e == Element::u8) return data[i];
+    if (e == Element::f32) return read<float>(data + 4 * i);
+    return static_cast<float>(read<std::int32_t>(data + 4 * i));
+  }
+  template <class T>
+  static T read(const unsigned char* from) {
+    T value;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+  }
+};
+
+}  // namespace inlay::cuda

@@ -1,0 +1,105 @@
+// Is there a GPU that can run this program's kernels, and if not, why? Devices are those that CUDA_VISIBLE_DEVICES
+// leaves visible, numbered from 0 as CUDA does.
+#pragma once
+
+#include <inlay/cuda/check.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+namespace inlay::cuda {
+
+struct Device {
+  int ordinal;
+  std::string name;
+  int major, minor;  // compute capability
+  int multiprocessors;
+  std::size_t memory_bytes;
+};
+
+/// A usable device, made the current one, or the reason why there is none.
+struct DeviceQuery {
+  std::optional<Device> device;
+  std::string reason;
+
+  explicit operator bool() const { return device.has_value(); }
+};
+
+namespace detail {
+
+inline std::string version_text(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+#if defined(__CUDACC__)
+
+template <class>
+__global__ void probe() {}
+
+inline cudaError_t find_kernel_image() {
+  cudaFuncAttributes attributes;
+  return cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(&probe<void>));
+}
+
+/// The architectures this program's kernels were compiled for: "sm_75 sm_90".
+inline std::string compiled_architectures() {
+  std::string text;
+#if defined(__CUDA_ARCH_LIST__)
+  for (int architecture : {__CUDA_ARCH_LIST__}) text += (text.empty() ? "sm_" : " sm_") + std::to_string(architecture / 10);
+#endif
+  return text;
+}
+
+#else
+
+inline cudaError_t find_kernel_image() {
+  return emulator::device().has_kernel_image ? cudaSuccess : cudaErrorNoKernelImageForDevice;
+}
+inline std::string compiled_architectures() { return "the emulator"; }
+
+#endif
+
+}  // namespace detail
+
+inline DeviceQuery usable_device(int ordinal = 0) {
+  int driver = 0, count = 0;
+  cudaDriverGetVersion(&driver);
+  const cudaError_t counted = cudaGetDeviceCount(&count);
+  if (counted != cudaSuccess) cudaGetLastError();
+  if (driver == 0) return {{}, "no NVIDIA driver is installed"};
+  if (counted == cudaErrorInsufficientDriver)
+    return {{}, "the NVIDIA driver supports CUDA " + detail::version_text(driver) + ", but this program needs CUDA " +
+                    detail::version_text(CUDART_VERSION) + ": update the driver"};
+  if (counted == cudaErrorNoDevice || (counted == cudaSuccess && count == 0))
+    return {{}, "no CUDA device is visible (nvidia-smi lists devices, CUDA_VISIBLE_DEVICES hides them)"};
+  if (counted != cudaSuccess)
+    return {{}, std::string("CUDA cannot be used: ") + cudaGetErrorName(counted) + " (" + cudaGetErrorString(counted) + ")"};
+  if (ordinal < 0 || ordinal >= count)
+    return {{}, "there is no CUDA device " + std::to_string(ordinal) + ": " + std::to_string(count) +
+                    " visible, numbered from 0"};
+
+  cudaDeviceProp properties{};
+  cudaError_t status = cudaSetDevice(ordinal);
+  if (status == cudaSuccess) status = cudaGetDeviceProperties(&properties, ordinal);
+  const std::string named = std::string(properties.name) + " (sm_" + std::to_string(properties.major) +
+                            std::to_string(properties.minor) + ")";
+  if (status == cudaSuccess) {
+    status = detail::find_kernel_image();
+    if (status != cudaSuccess) {
+      cudaGetLastError();
+      return {{}, named + " cannot run this program's kernels, which were compiled for " +
+                      detail::compiled_architectures() + ": " + cudaGetErrorName(status)};
+    }
+  }
+  if (status != cudaSuccess) {
+    cudaGetLastError();
+    return {{}, "CUDA device " + std::to_string(ordinal) + " cannot be used: " + cudaGetErrorName(status) + " (" +
+                    cudaGetErrorString(status) + ")"};
+  }
+  return {Device{ordinal, properties.name, properties.major, properties.minor, properties.multiProcessorCount,
+                 properties.totalGlobalMem},
+          {}};
+}
+
+}  // namespace inlay::cuda

@@ -1,0 +1,16 @@
+// All of Inlay.
+#pragma once
+
+#include <inlay/data/fashion_mnist.hpp>
+#include <inlay/data/idx.hpp>
+#include <inlay/nn/activations.hpp>
+#include <inlay/nn/conv2d.hpp>
+#include <inlay/nn/dense.hpp>
+#include <inlay/nn/flatten.hpp>
+#include <inlay/nn/input.hpp>
+#include <inlay/nn/max_pooling2d.hpp>
+#include <inlay/nn/rescaling.hpp>
+#include <inlay/nn/residual.hpp>
+#include <inlay/nn/sequential.hpp>
+#include <inlay/train/model.hpp>
+#include <inlay/train/training_rate.hpp>

@@ -1,0 +1,120 @@
+// A training session on the CPU: parameters in memory, and the three programs of a network (training step,
+// evaluation, prediction) that share them. Model drives it; the CUDA engine has the same functions.
+#pragma once
+
+#include <inlay/cpu/executor.hpp>
+#include <inlay/train/training_graph.hpp>
+#include <inlay/graph/trace.hpp>
+
+#include <memory>
+#include <string>
+
+namespace inlay {
+
+/// Sums over samples since they were last read.
+struct Sums {
+  double loss = 0, metric = 0;
+  std::int64_t samples = 0;
+};
+
+template <class Net, class Optimizer, class Loss, class Metric>
+class CpuEngine {
+ public:
+  using Training = Program<TrainingGraph<Net, Optimizer, Loss, Metric>>;
+  using Evaluation = Program<EvaluationGraph<Net, Loss, Metric>>;
+  using Prediction = Program<Inference<Net>>;
+  static constexpr Element element = Prediction::plan.inputs.data[0].element;
+  static constexpr std::int64_t sample_bytes = Prediction::plan.inputs.data[0].shape.count() * size_of(element);
+
+  explicit CpuEngine(int threads) : thread_count(threads) {
+    for (const Parameter& p : Training::plan.parameters) parameters.emplace_back(p.shape.count() * 4);
+  }
+
+  /// "CPU, 2 threads, 16 floats a vector"
+  std::string description() const {
+    return "CPU, " + std::to_string(thread_count) + (thread_count == 1 ? " thread, " : " threads, ") +
+           std::to_string(cpu::lanes) + " floats a vector";
+  }
+
+  void upload(int parameter, const float* values) {
+    std::memcpy(data(parameter), values, static_cast<std::size_t>(count(parameter)) * 4);
+  }
+  void download(int parameter, float* values) const {
+    std::memcpy(values, data(parameter), static_cast<std::size_t>(count(parameter)) * 4);
+  }
+
+  /// What `train` picks samples from: kept by reference until the next call.
+  void load(const void* samples, const int* labels, int) {
+    source = static_cast<const char*>(samples);
+    source_labels = labels;
+  }
+
+  /// One training step on the samples of the loaded set that `picks` names.
+  void train(const int* picks, int count, const float* numbers) {
+    gathered.grow(sample_bytes * count);
+    gathered_labels.resize(static_cast<std::size_t>(count));
+    for (int i = 0; i < count; ++i) {
+      std::memcpy(gathered.data() + i * sample_bytes, source + picks[i] * sample_bytes, sample_bytes);
+      gathered_labels[static_cast<std::size_t>(i)] = source_labels[picks[i]];
+    }
+    auto& program = prepare(training);
+    for (int i = 0; i < Optimizer::number_count; ++i) program.bind_input(2 + i, numbers + i);
+    run(program, gathered.data(), gathered_labels.data(), count);
+  }
+  /// Loss and metric of `count` samples, without training.
+  void evaluate(const void* samples, const int* labels, int count) {
+    run(prepare(evaluation), samples, labels, count);
+  }
+  /// The network's output, samples x outputs.
+  void predict(const void* samples, int count, float* outputs) {
+    auto& program = prepare(prediction);
+    program.bind_input(0, samples);
+    program.run(count);
+    program.read_output(0, count, outputs);
+  }
+
+  /// Sums over what was trained and evaluated since the last call.
+  Sums read() {
+    const Sums result = sums;
+    sums = {};
+    return result;
+  }
+
+ private:
+  int thread_count;
+  std::vector<cpu::Buffer> parameters;
+  std::unique_ptr<cpu::Executor<Training>> training;
+  std::unique_ptr<cpu::Executor<Evaluation>> evaluation;
+  std::unique_ptr<cpu::Executor<Prediction>> prediction;
+  const char* source = nullptr;
+  const int* source_labels = nullptr;
+  cpu::Buffer gathered;
+  std::vector<std::int32_t> gathered_labels;
+  Sums sums;
+
+  static std::int64_t count(int parameter) { return Training::plan.parameters.data[parameter].shape.count(); }
+  float* data(int parameter) const { return parameters[static_cast<std::size_t>(parameter)].floats(); }
+
+  template <class P>
+  cpu::Executor<P>& prepare(std::unique_ptr<cpu::Executor<P>>& program) {
+    if (!program) {
+      program = std::make_unique<cpu::Executor<P>>(thread_count);
+      for (int i = 0; i < P::plan.parameters.size; ++i) program->bind_parameter(i, data(i));
+    }
+    return *program;
+  }
+  template <class P>
+  void run(cpu::Executor<P>& program, const void* samples, const std::int32_t* labels, int count) {
+    program.bind_input(0, samples);
+    program.bind_input(1, labels);
+    program.run(count);
+    float loss = 0, metric = 0;
+    program.read_output(0, count, &loss);
+    program.read_output(1, count, &metric);
+    sums.loss += loss;
+    sums.metric += metric;
+    sums.samples += count;
+  }
+};
+
+}  // namespace inlay

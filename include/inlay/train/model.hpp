@@ -1,0 +1,311 @@
+// Keras' compile, fit, evaluate and predict for a network type. `compile` turns the network, optimiser, loss and metric
+// into three programs while the C++ compiler runs; Model drives them, on the GPU where the program was compiled by
+// nvcc and a device is usable, on the CPU otherwise.
+#pragma once
+
+#include <inlay/data/dataset.hpp>
+#include <inlay/data/shuffle.hpp>
+#include <inlay/io/safetensors.hpp>
+#include <inlay/nn/losses.hpp>
+#include <inlay/nn/metrics.hpp>
+#include <inlay/nn/summary.hpp>
+#include <inlay/train/cpu_engine.hpp>
+#include <inlay/train/fit_options.hpp>
+#include <inlay/train/history.hpp>
+#include <inlay/train/initialize.hpp>
+#include <inlay/train/optimizers.hpp>
+#include <inlay/train/progress.hpp>
+#include <inlay/train/weights.hpp>
+
+#ifdef __CUDACC__
+#include <inlay/train/cuda_engine.hpp>
+#endif
+
+#include <cmath>
+#include <span>
+#include <variant>
+
+namespace inlay {
+
+enum class Device : std::uint8_t { automatic, cpu, cuda };
+
+struct CompileOptions {
+  std::uint64_t seed = 0;             ///< of the initial weights
+  Device device = Device::automatic;  ///< cuda: fail where no GPU is usable instead of falling back
+  int threads = 0;                    ///< of the CPU; 0: OMP_NUM_THREADS, or one a core
+  int verbose = 1;                    ///< 0: do not say what the model runs on
+};
+
+template <class Net, class Optimizer, class Loss, class Metric>
+class Model {
+  using Cpu = CpuEngine<Net, Optimizer, Loss, Metric>;
+#ifdef __CUDACC__
+  using Engine = std::variant<Cpu, CudaEngine<Net, Optimizer, Loss, Metric>>;
+#else
+  using Engine = std::variant<Cpu>;
+#endif
+  static constexpr auto& plan = Cpu::Training::plan;
+  static constexpr int weight_count = Cpu::Prediction::plan.parameters.size;
+
+ public:
+  /// The element type of one sample, and how many make a sample and an output.
+  using Sample = storage_t<Cpu::element>;
+  static constexpr std::int64_t sample_size = Cpu::Prediction::plan.inputs.data[0].shape.count();
+  static constexpr std::int64_t output_size =
+      Cpu::Prediction::plan.values.data[Cpu::Prediction::plan.outputs.data[0].value].count;
+
+  Optimizer optimizer;  ///< its fields may be changed between steps
+
+  Model(Optimizer with, const CompileOptions& options) : optimizer(with), engine(make_engine(options)) {
+    std::vector<float> values;
+    for (int i = 0; i < plan.parameters.size; ++i) {
+      values.resize(static_cast<std::size_t>(plan.parameters.data[i].shape.count()));
+      initialize(plan.parameters.data[i], i, options.seed, values.data());
+      upload(i, values.data());
+    }
+    if (options.verbose > 0) std::printf("Inlay runs on %s\n", description().c_str());
+  }
+
+  /// What the model runs on: "CPU, 2 threads, 16 floats a vector".
+  std::string description() const {
+    return std::visit([](const auto& e) { return e.description(); }, engine);
+  }
+
+  /// Prints Keras' table of layers, output shapes and parameters.
+  void summary(std::FILE* out = stdout) const { std::fputs(nn::summary<Net>().c_str(), out); }
+
+  /// Trains on `set`. Throws Error if images or labels do not fit the network, and, with the weights of the last
+  /// whole epoch restored, if the loss stops being a number.
+  History fit(const data::Dataset& set, const FitOptions& options = {}) {
+    options.check();
+    check(set, "fit");
+    if (options.validation_data != nullptr) check(*options.validation_data, "fit: validation_data");
+    History history;
+    const int steps = (set.size() + options.batch_size - 1) / options.batch_size;
+    Progress progress(options.epochs, steps, {.verbose = options.verbose});
+    std::vector<int> order(static_cast<std::size_t>(set.size()));
+    bool every_batch = false;
+    for (const Callback& c : options.callbacks) every_batch = every_batch || c.wants_batches();
+
+    std::visit([&](auto& e) { e.load(set.images.data(), set.labels.data(), set.size()); }, engine);
+    Next next = notify(options.callbacks, [](const Callback& c) { return c.on_train_begin(); });
+    Logs logs;
+    for (int epoch = 0; epoch < options.epochs && next == Next::proceed; ++epoch) {
+      const double start = steady_seconds();
+      next = notify(options.callbacks, [&](const Callback& c) { return c.on_epoch_begin(epoch); });
+      if (next == Next::stop) break;
+      progress.begin_epoch(epoch);
+      shuffle(order, options, epoch);
+      const std::vector<std::vector<float>> before = snapshot();
+      Sums sums;
+      for (int step = 0; step < steps && next == Next::proceed; ++step) {
+        const int first = step * options.batch_size;
+        const int count = set.size() - first < options.batch_size ? set.size() - first : options.batch_size;
+        train(order.data() + first, count);
+        const bool last = step + 1 == steps;
+        if (!every_batch && !last && !progress.due()) continue;
+        add(sums, read());
+        logs = logs_of(sums);
+        if (!std::isfinite(sums.loss)) stop_at_nan(before, epoch, step);
+        progress.update(step + 1, logs);
+        if (every_batch)
+          next = notify(options.callbacks, [&](const Callback& c) { return c.on_train_batch_end(step, logs); });
+      }
+      if (options.validation_data != nullptr) {
+        const Logs validation = evaluate(*options.validation_data);
+        logs.val_loss = validation.loss;
+        logs.val_accuracy = validation.accuracy;
+      }
+      progress.end_epoch(logs);
+      history.append(epoch, logs, steady_seconds() - start);
+      if (notify(options.callbacks, [&](const Callback& c) { return c.on_epoch_end(epoch, logs); }) == Next::stop)
+        next = Next::stop;
+    }
+    notify(options.callbacks, [&](const Callback& c) { return c.on_train_end(logs); });
+    return history;
+  }
+
+  /// Mean loss and metric over the set.
+  Logs evaluate(const data::Dataset& set) {
+    check(set, "evaluate");
+    const auto* samples = reinterpret_cast<const Sample*>(set.images.data());
+    for (int first = 0; first < set.size(); first += inference_batch) {
+      const int count = set.size() - first < inference_batch ? set.size() - first : inference_batch;
+      std::visit([&](auto& e) { e.evaluate(samples + first * sample_size, set.labels.data() + first, count); }, engine);
+    }
+    return logs_of(read());
+  }
+
+  /// One step on these samples (N x H x W x C, contiguous); the loss and metric before the step. A step whose loss is
+  /// not finite changes nothing.
+  Logs train_on_batch(std::span<const Sample> samples, std::span<const int> labels) {
+    check_batch(samples.size(), labels, "train_on_batch");
+    std::vector<int> order(labels.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
+    std::visit([&](auto& e) { e.load(samples.data(), labels.data(), static_cast<int>(labels.size())); }, engine);
+    train(order.data(), static_cast<int>(order.size()));
+    return logs_of(read());
+  }
+
+  /// The network's outputs, N x outputs, row-major, for any number of samples.
+  std::vector<float> predict(std::span<const Sample> samples) {
+    if (samples.size() % static_cast<std::size_t>(sample_size) != 0)
+      throw Error("predict: " + std::to_string(samples.size()) + " elements are not a whole number of samples of " +
+                  std::to_string(sample_size));
+    const int total = static_cast<int>(samples.size() / static_cast<std::size_t>(sample_size));
+    std::vector<float> outputs(static_cast<std::size_t>(total * output_size));
+    for (int first = 0; first < total; first += inference_batch) {
+      const int count = total - first < inference_batch ? total - first : inference_batch;
+      std::visit([&](auto& e) {
+        e.predict(samples.data() + first * sample_size, count, outputs.data() + first * output_size);
+      }, engine);
+    }
+    return outputs;
+  }
+
+  /// All weights in the order of the layers, in Keras' layouts.
+  std::vector<Weight> get_weights() const { return weights(0, weight_count); }
+
+  /// Replaces all weights. Throws Error listing every difference, and changes nothing, if they are not this network's.
+  void set_weights(const std::vector<Weight>& weights) {
+    if (const std::string wrong = differences(plan.parameters.data, weight_count, weights); !wrong.empty())
+      throw Error("set_weights: these are not the weights of this network:" + wrong);
+    for (int i = 0; i < weight_count; ++i) upload(i, weights[static_cast<std::size_t>(i)].values.data());
+  }
+
+  /// Writes weights, optimiser state and the network's fingerprint as safetensors. The file is replaced whole or,
+  /// on failure, not at all.
+  void save(const std::string& path) const {
+    save_safetensors(path, {weights(0, plan.parameters.size), {{"inlay.network", fingerprint_text()},
+                                                              {"inlay.step", std::to_string(step_number)}}});
+  }
+
+  /// Reads what `save` wrote. Throws Error listing every difference, and changes nothing, for another network's file.
+  void load(const std::string& path) {
+    const Checkpoint checkpoint = load_safetensors(path);
+    std::vector<Weight> sorted;  // files keep tensors in any order
+    std::string wrong;
+    for (int i = 0; i < plan.parameters.size; ++i)
+      for (const Weight& w : checkpoint.weights)
+        if (w.name == plan.parameters.data[i].name.text) sorted.push_back(w);
+    for (const Weight& w : checkpoint.weights) {
+      bool known = false;
+      for (const Weight& s : sorted) known = known || s.name == w.name;
+      if (!known) sorted.push_back(w);
+    }
+    const auto saved = checkpoint.metadata.find("inlay.network");
+    if (saved == checkpoint.metadata.end() || saved->second != fingerprint_text())
+      wrong += "\n  the network's fingerprint is " + fingerprint_text() + ", the file's is " +
+               (saved == checkpoint.metadata.end() ? "missing" : saved->second);
+    wrong += differences(plan.parameters.data, plan.parameters.size, sorted);
+    if (!wrong.empty()) throw Error("load: " + path + " is not a checkpoint of this network and optimiser:" + wrong);
+    const auto step = checkpoint.metadata.find("inlay.step");
+    step_number = step == checkpoint.metadata.end() ? 0 : std::atoll(step->second.c_str());
+    for (int i = 0; i < plan.parameters.size; ++i) upload(i, sorted[static_cast<std::size_t>(i)].values.data());
+  }
+
+ private:
+  static constexpr int inference_batch = 256;
+
+  Engine engine;
+  std::int64_t step_number = 0;
+
+  static Engine make_engine(const CompileOptions& options) {
+    const int threads = options.threads > 0 ? options.threads : cpu::default_threads();
+#ifndef __CUDACC__
+    if (options.device == Device::cuda)
+      throw Error("compile: this program was built without CUDA; compile it with nvcc to run on a GPU");
+#endif
+    return Engine(std::in_place_type<Cpu>, threads);
+  }
+
+  void upload(int parameter, const float* values) {
+    std::visit([&](auto& e) { e.upload(parameter, values); }, engine);
+  }
+  Sums read() {
+    return std::visit([](auto& e) { return e.read(); }, engine);
+  }
+  static void add(Sums& total, const Sums& more) {
+    total.loss += more.loss;
+    total.metric += more.metric;
+    total.samples += more.samples;
+  }
+  static Logs logs_of(const Sums& sums) {
+    const double n = static_cast<double>(sums.samples);
+    return {.loss = sums.loss / n, .accuracy = sums.metric / n};
+  }
+
+  void train(const int* picks, int count) {
+    float numbers[Optimizer::number_count > 0 ? Optimizer::number_count : 1];
+    optimizer.numbers(++step_number, numbers);
+    std::visit([&](auto& e) { e.train(picks, count, numbers); }, engine);
+  }
+
+  static void shuffle(std::vector<int>& order, const FitOptions& options, int epoch) {
+    const auto n = static_cast<std::uint32_t>(order.size());
+    const data::Shuffle shuffled(options.seed, static_cast<std::uint64_t>(epoch), n);
+    for (std::uint32_t i = 0; i < n; ++i) order[i] = static_cast<int>(options.shuffle ? shuffled(i) : i);
+  }
+
+  std::vector<std::vector<float>> snapshot() const {
+    std::vector<std::vector<float>> values;
+    for (int i = 0; i < plan.parameters.size; ++i) {
+      values.emplace_back(static_cast<std::size_t>(plan.parameters.data[i].shape.count()));
+      std::visit([&](const auto& e) { e.download(i, values.back().data()); }, engine);
+    }
+    return values;
+  }
+  [[noreturn]] void stop_at_nan(const std::vector<std::vector<float>>& before, int epoch, int step) {
+    for (int i = 0; i < plan.parameters.size; ++i) upload(i, before[static_cast<std::size_t>(i)].data());
+    throw Error("fit: the loss was not finite at or before step " + std::to_string(step + 1) + " of epoch " +
+                std::to_string(epoch + 1) + ". The weights are those from before this epoch; lower the learning_rate.");
+  }
+
+  std::vector<Weight> weights(int first, int end) const {
+    std::vector<Weight> result;
+    for (int i = first; i < end; ++i) {
+      const Parameter& p = plan.parameters.data[i];
+      result.push_back({p.name.text, dimensions(p.shape), std::vector<float>(static_cast<std::size_t>(p.shape.count()))});
+      std::visit([&](const auto& e) { e.download(i, result.back().values.data()); }, engine);
+    }
+    return result;
+  }
+
+  static std::string fingerprint_text() {
+    static constexpr std::uint64_t hash = fingerprint(thaw(Cpu::Prediction::graph));
+    char text[20];
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+    return text;
+  }
+
+  void check(const data::Dataset& set, const std::string& who) const {
+    constexpr Shape shape = Cpu::Prediction::plan.inputs.data[0].shape;
+    if (set.size() == 0) throw Error(who + ": the data set is empty");
+    if constexpr (shape.rank == 3) {
+      if (set.height != shape.extents[0] || set.width != shape.extents[1] || set.channels != shape.extents[2])
+        throw Error(who + ": images are " + to_text({set.height, set.width, set.channels}) + ", the network takes " +
+                    to_text(dimensions(shape)));
+    }
+    static_assert(Cpu::element == Element::u8, "data sets hold bytes: give nn::Input the element std::uint8_t");
+    check_batch(set.images.size(), set.labels, who);
+  }
+  static void check_batch(std::size_t elements, std::span<const int> labels, const std::string& who) {
+    if (labels.empty()) throw Error(who + ": the batch is empty; give at least one sample");
+    if (elements != labels.size() * static_cast<std::size_t>(sample_size))
+      throw Error(who + ": " + std::to_string(labels.size()) + " labels need " +
+                  std::to_string(labels.size() * static_cast<std::size_t>(sample_size)) + " elements, given are " +
+                  std::to_string(elements));
+    for (std::size_t i = 0; i < labels.size(); ++i)
+      if (labels[i] < 0 || labels[i] >= output_size)
+        throw Error(who + ": label " + std::to_string(i) + " is " + std::to_string(labels[i]) + ", but the network has " +
+                    std::to_string(output_size) + " outputs; labels run from 0 to " + std::to_string(output_size - 1));
+  }
+};
+
+/// Makes a model of a network type, ready to train.
+template <class Net, class Optimizer, class Loss, class Metric>
+Model<Net, Optimizer, Loss, Metric> compile(Optimizer optimizer, Loss, Metric, const CompileOptions& options = {}) {
+  return Model<Net, Optimizer, Loss, Metric>(optimizer, options);
+}
+
+}  // namespace inlay

@@ -1,0 +1,31 @@
+// How fast a model trains, for benchmarks: whole `fit` epochs on a part of a data set, compilation and the first epoch
+// left out.
+#pragma once
+
+#include <inlay/train/model.hpp>
+
+namespace inlay {
+
+/// Images a second over `steps` training steps of `batch_size`, shuffled samples of `set`, after a warm-up of 4 steps.
+template <class ModelType>
+double training_rate(ModelType& model, const data::Dataset& set, int batch_size, int steps) {
+  auto part = [&](int wanted) {
+    data::Dataset some{.height = set.height, .width = set.width, .channels = set.channels};
+    const int pixels = set.height * set.width * set.channels;
+    for (int n = 0; n < wanted; ++n) {
+      const int from = n % set.size();
+      some.images.insert(some.images.end(), set.images.begin() + std::int64_t{from} * pixels,
+                         set.images.begin() + std::int64_t{from + 1} * pixels);
+      some.labels.push_back(set.labels[static_cast<std::size_t>(from)]);
+    }
+    return some;
+  };
+  const FitOptions silent{.batch_size = batch_size, .verbose = 0};
+  model.fit(part(4 * batch_size), silent);
+  const data::Dataset measured = part(steps * batch_size);
+  const double start = steady_seconds();
+  model.fit(measured, silent);
+  return steps * batch_size / (steady_seconds() - start);
+}
+
+}  // namespace inlay

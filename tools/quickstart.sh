@@ -1,0 +1,19 @@
+#!/bin/sh
+# Builds the example and trains it on Fashion-MNIST: `sh tools/quickstart.sh --epochs 1`. Installs missing Debian
+# packages when run as root; arguments go to the example. With nvcc and a GPU it is the CUDA program that runs.
+set -eu
+cd "$(dirname "$0")/.."
+. tools/setup.sh
+need g++ meson ninja-build pkg-config zlib1g-dev libcli11-dev dataset-fashion-mnist
+
+program=fashion_mnist
+cuda=disabled
+if command -v nvcc >/dev/null && nvidia-smi -L >/dev/null 2>&1; then
+  program=fashion_mnist_cuda
+  cuda=enabled
+  # Compile for the GPU that is here, not for every one.
+  capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d '.')
+fi
+configure build/quickstart -Dtests=false -Dbenchmarks=false -Dcuda=$cuda ${capability:+"-Dcuda_arch=$capability"}
+ninja -C build/quickstart "examples/$program"
+exec "build/quickstart/examples/$program" "$@"

@@ -1,0 +1,34 @@
+#!/bin/sh
+# Builds everything and runs every test: `sh tools/test.sh`. Installs missing Debian packages when run as root. CUDA
+# sources are compiled too where nvcc is on PATH or in /usr/local/cuda/bin, and run where there is a GPU.
+# The last line says how many passed and failed: doctest cases one by one, and each other Meson test as one.
+set -eu
+cd "$(dirname "$0")/.."
+. tools/setup.sh
+need g++ meson ninja-build pkg-config python3 zlib1g-dev doctest-dev libeigen3-dev libcli11-dev \
+  libboost-context-dev dataset-fashion-mnist
+
+configure build/test -Dtests=true -Dexamples=true -Dbenchmarks=true
+ninja -C build/test
+status=0
+meson test -C build/test --no-rebuild --print-errorlogs || status=$?
+
+# Each test of the log is a block with a line "result: ..." and what the test printed.
+awk '
+  function close_block() {
+    if (!in_block) return
+    if (summary) { passed += cases_passed; failed += cases_failed; if (!ok && !cases_failed) failed++ }
+    else if (ok) passed++
+    else if (!skipped) failed++
+    in_block = 0
+  }
+  /^=+ *[0-9]+\/[0-9]+ *=+$/ { close_block(); in_block = 1; summary = ok = skipped = 0; next }
+  /^result: / && in_block { ok = $0 ~ /exit status 0$/; skipped = $0 ~ /exit status 77$/ }
+  /^\[doctest\] test cases:/ && in_block {
+    summary = 1
+    split($0, part, "|"); split(part[2], p, " "); split(part[3], f, " ")
+    cases_passed = p[1]; cases_failed = f[1]
+  }
+  END { close_block(); printf "%d passed, %d failed\n", passed, failed; exit failed > 0 || passed == 0 }
+' build/test/meson-logs/testlog.txt || status=1
+exit "$status"
