@@ -14,6 +14,6 @@ if command -v nvcc >/dev/null && nvidia-smi -L >/dev/null 2>&1; then
   # Compile for the GPU that is here, not for every one.
   capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d '.')
 fi
-configure build/quickstart -Dtests=false -Dbenchmarks=false -Dcuda=$cuda ${capability:+"-Dcuda_arch=$capability"}
+configure build/quickstart -Dtests=false -Dbenchmarks=false -Dcuda=$cuda ${capability:+"-Dgpu_arch=$capability"}
 ninja -C build/quickstart "examples/$program"
 exec "build/quickstart/examples/$program" "$@"

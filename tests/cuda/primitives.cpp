@@ -31,7 +31,7 @@ struct Shuffles {
     out[t] = shuffle(t, 5);
     out[64 + t] = shuffle_xor(t, 3);
     out[128 + t] = shuffle_down(t, 30);
-    out[192 + t] = static_cast<int>(ballot(t % 3 == 0));
+    out[192 + t] = static_cast<int>(inlay::cuda::ballot(t % 3 == 0));
   }
 };
 
@@ -123,12 +123,12 @@ struct Mathematics {
   static INLAY_DEVICE void run(Global<const float> x, Global<float> out) {
     const int t = thread_index();
     float* y = &out[8 * t];
-    y[0] = cuda::exp(x[t]);
-    y[1] = cuda::log(x[t]);
-    y[2] = cuda::tanh(x[t]);
-    y[3] = cuda::erf(x[t]);
-    y[4] = cuda::exp_fast(x[t]);
-    y[5] = cuda::sqrt(x[t]);
+    y[0] = inlay::cuda::exp(x[t]);
+    y[1] = inlay::cuda::log(x[t]);
+    y[2] = inlay::cuda::tanh(x[t]);
+    y[3] = inlay::cuda::erf(x[t]);
+    y[4] = inlay::cuda::exp_fast(x[t]);
+    y[5] = inlay::cuda::sqrt(x[t]);
     y[6] = divide(1.0f, x[t]);
     y[7] = multiply_add(x[t], x[t], -1.0f);
   }

@@ -23,7 +23,7 @@ static_assert(launches<decltype(conv2d<1, 1>(std::declval<Tensor<float, 8, 8, 4>
                                 std::declval<Tensor<float, 8>&>())> == 1);
 
 template <class F>
-constexpr bool in_place = expr::detail::runs_in_place<expr::program_of<F>>();
+constexpr bool in_place = expr::detail::runs_in_place(expr::program_of<F>::plan);
 static_assert(in_place<decltype(std::declval<X>() + std::declval<X>() * 2.0f)>);
 static_assert(in_place<decltype(std::declval<X>() + std::declval<Tensor<float, 6>&>())>);
 static_assert(!in_place<decltype(matmul(std::declval<X>(), std::declval<X>()))>);

@@ -86,7 +86,10 @@ TEST_CASE("fit takes lambdas as callbacks in its options") {
   int epochs = 0, batches = 0;
   double last = 0;
   const FitOptions options{.epochs = 2,
-                           .callbacks = {on_epoch_end([&](int epoch, const Logs& logs) { epochs = epoch, last = logs.loss; }),
+                           .callbacks = {on_epoch_end([&](int epoch, const Logs& logs) {
+                                           epochs = epoch;
+                                           last = logs.loss;
+                                         }),
                                          on_train_batch_end([&](int, const Logs&) { ++batches; })}};
   for (const Callback& callback : options.callbacks) {
     callback.on_train_batch_end(0, {});

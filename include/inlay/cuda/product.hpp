@@ -10,6 +10,7 @@
 // device, so that results are the same everywhere.
 #pragma once
 
+#include <inlay/cuda/integers.hpp>
 #include <inlay/kernel/kernels.hpp>
 
 #include <cstdint>
@@ -27,8 +28,6 @@ struct Tap {
   int row, column, channel;
 };
 inline constexpr int no_tap = 1 << 16;
-
-constexpr int ceil_divide(int a, int b) { return (a + b - 1) / b; }
 
 /// Rows x Columns of the result, computed by 16 x 8 threads that walk the depth in steps of Depth. A thread owns
 /// 4 x 4 patches (or smaller): its rows come in runs of `row_run`, one run in each of `passes` bands of rows.

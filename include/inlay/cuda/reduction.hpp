@@ -27,12 +27,6 @@ INLAY_DEVICE Reduced combine(Reduced a, Reduced b) {
   else return b.value > a.value || (b.value == a.value && b.position < a.position) ? b : a;
 }
 
-constexpr int power_of_two_above(std::int64_t n, int most) {
-  int power = 1;
-  while (power < n && power < most) power *= 2;
-  return power;
-}
-
 template <class K>
 struct Reducer;
 

@@ -8,6 +8,7 @@
 
 #include <inlay/core/error.hpp>
 #include <inlay/cuda/context.hpp>
+#include <inlay/cuda/integers.hpp>
 #include <inlay/cuda/runtime.hpp>
 
 #include <cstdint>

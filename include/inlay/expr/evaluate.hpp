@@ -46,16 +46,16 @@ using program_of = Program<Source<node_t<E>>>;
 namespace detail {
 
 /// Does every element of the result depend on elements at its own position only, of operands as large as itself?
-template <class P>
-constexpr bool runs_in_place() {
-  if (P::plan.launches.size != 1 || P::plan.stages.size != 1) return false;
-  const Stage& stage = P::plan.stages.data[0];
-  if (stage.kind != StageKind::elementwise || P::plan.outputs.size != 0) return false;
+template <class FrozenPlan>
+constexpr bool runs_in_place(const FrozenPlan& p) {
+  if (p.launches.size != 1 || p.stages.size != 1) return false;
+  const Stage& stage = p.stages.data[0];
+  if (stage.kind != StageKind::elementwise || p.outputs.size != 0) return false;
   for (int i = stage.main.first; i < stage.main.first + stage.main.count; ++i) {
-    const Step& step = P::plan.steps.data[i];
+    const Step& step = p.steps.data[i];
     if (step.kind == StepKind::scatter || step.kind == StepKind::gather) return false;
     if (step.kind != StepKind::load) continue;
-    const Value& value = P::plan.values.data[P::plan.bindings.data[P::plan.launches.data[0].bindings.first + step.slot]];
+    const Value& value = p.values.data[p.bindings.data[p.launches.data[0].bindings.first + step.slot]];
     if (value.count != stage.domain.count()) continue;  // not the destination, whose size is the domain's
     int stride = 1;
     for (int axis = max_rank - 1; axis >= 0; --axis) {
@@ -92,7 +92,7 @@ void assign(float* destination, const E& formula) {
   const detail::Leaves<E> leaves = detail::leaves_of(formula);
   bool aliased = false;
   for (const void* leaf : leaves.data) aliased = aliased || leaf == destination;
-  if constexpr (!detail::runs_in_place<P>()) {
+  if constexpr (!detail::runs_in_place(P::plan)) {
     if (aliased) {
       thread_local std::vector<float> copy(static_cast<std::size_t>(E::Result::size()));
       float* const to[] = {copy.data()};

@@ -57,7 +57,8 @@ inline std::uint64_t element_count(const std::vector<std::int64_t>& shape, std::
 }
 
 inline TensorEntry read_entry(JsonReader& json, const std::string& name) {
-  TensorEntry entry{.name = name};
+  TensorEntry entry;
+  entry.name = name;
   int found = 0;
   json.object([&](const std::string& key) {
     ++found;

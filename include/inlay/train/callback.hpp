@@ -118,7 +118,8 @@ class Callback {
   std::shared_ptr<callback::Hooks> hooks;
 };
 
-/// Calls every callback, in order, also after one that asks to stop: `notify(all, [&](const Callback& c) { return ...; })`.
+/// Calls every callback, in order, also after one that asks to stop:
+///   notify(callbacks, [&](const Callback& c) { return c.on_epoch_end(epoch, logs); })
 template <class Call>
 Next notify(const std::vector<Callback>& callbacks, Call call) {
   Next next = Next::proceed;

@@ -1,4 +1,5 @@
-// Seconds since some fixed moment, as a function that tests can replace. (<chrono> costs every user 0.1 s of compile time.)
+// Seconds since some fixed moment, as a function that tests can replace. (<chrono> would cost every user 0.1 s of
+// compile time.)
 #pragma once
 
 #include <time.h>

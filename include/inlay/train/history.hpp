@@ -1,5 +1,5 @@
-// What `fit` returns: the metrics of every epoch. As in Keras, epochs count from 0 and each metric is a vector; one that
-// was not measured is empty.
+// What `fit` returns: the metrics of every epoch. As in Keras, epochs count from 0 and each metric is a vector; one
+// that was not measured is empty.
 #pragma once
 
 #include <inlay/core/error.hpp>

@@ -1,11 +1,11 @@
 // The lines that `fit` and `evaluate` print, in Keras' format:
 //
 //   Epoch 1/5
-//   1875/1875 ━━━━━━━━━━━━━━━━━━━━ 4s 2ms/step - accuracy: 0.9123 - loss: 0.3011 - val_accuracy: 0.9610 - val_loss: 0.1302
+//   1875/1875 ━━━━━━━━━━━━━━━━━━━━ 4s 2ms/step - accuracy: 0.9123 - loss: 0.3011 - val_loss: 0.1302
 //
 // On a terminal the line is redrawn in place, at most 20 times a second, with the time to go instead of the time taken.
-// Elsewhere it is written once, at the end of the epoch, without control characters. The time of a step leaves validation
-// out (Keras counts it in).
+// Elsewhere it is written once, at the end of the epoch, without control characters. The time of a step leaves
+// validation out (Keras counts it in).
 #pragma once
 
 #include <inlay/train/clock.hpp>

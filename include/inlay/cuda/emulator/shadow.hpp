@@ -90,7 +90,7 @@ inline std::string accessor(std::int32_t cell) {
     const std::int32_t writer = running.writers[i], reader = running.readers[i];
     const std::string where = " byte " + std::to_string(i) + " of shared memory";
     if (!writes && writer < running.first_cell)
-      report("reads" + where + ", which no thread of the block has written: uninitialised");
+      report("reads" + where + ", which no thread of the block has written so far: it is uninitialised, or a barrier is missing");
     if (is_concurrent(writer))
       report((writes ? "writes" : "reads") + where + ", which " + accessor(writer) +
              " wrote with no barrier between: a data race");

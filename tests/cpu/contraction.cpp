@@ -1,0 +1,53 @@
+#include "../support/contraction_graph.hpp"
+#include "../support/program_run.hpp"
+
+using namespace inlay;
+using test::ContractionGraph;
+
+namespace {
+
+template <class G>
+void check(int samples = 3) {
+  test::check_program<G>(samples, 1, G::roundings(samples));
+  test::check_program<G>(samples, 2, G::roundings(samples), 2);
+}
+
+}  // namespace
+
+TEST_CASE("3x3 convolutions and their gradients agree with the reference on the seed network's shapes") {
+  check<ContractionGraph<28, 28, 1, 32, 3, 3, 1, 1>>();
+  check<ContractionGraph<28, 28, 32, 64, 3, 3, 1, 1>>(2);
+}
+TEST_CASE("channels that are no multiple of a vector are computed whole and nothing beyond") {
+  check<ContractionGraph<7, 9, 5, 10, 3, 3, 1, 1>>();
+  check<ContractionGraph<6, 6, 17, 33, 3, 3, 1, 1>>();
+  check<ContractionGraph<5, 5, 3, 7, 3, 3>>();
+}
+TEST_CASE("odd sizes, valid padding and other windows agree with the reference") {
+  check<ContractionGraph<11, 7, 16, 16, 5, 5, 1, 2>>();
+  check<ContractionGraph<9, 13, 8, 24, 1, 3>>();
+  check<ContractionGraph<4, 4, 64, 80, 2, 2>>();
+}
+TEST_CASE("strided convolutions and their gradients agree with the reference") {
+  check<ContractionGraph<9, 9, 8, 16, 3, 3, 2, 1>>();
+  check<ContractionGraph<8, 8, 16, 32, 1, 1, 2>>();
+  check<ContractionGraph<14, 10, 4, 8, 3, 3, 3>>();
+}
+TEST_CASE("dilated and grouped convolutions agree with the reference") {
+  check<ContractionGraph<12, 12, 8, 8, 3, 3, 1, 2, 2>>();
+  check<ContractionGraph<8, 8, 16, 32, 3, 3, 1, 1, 1, 4>>();
+  check<ContractionGraph<8, 8, 12, 12, 3, 3, 1, 1, 1, 12>>();
+}
+TEST_CASE("one-pixel windows are matrix products over samples and pixels") {
+  check<ContractionGraph<1, 1, 100, 10, 1, 1>>(65);
+  check<ContractionGraph<1, 1, 300, 64, 1, 1>>(7);
+  check<ContractionGraph<5, 7, 24, 40, 1, 1>>();
+  check<ContractionGraph<1, 1, 3, 1, 1, 1>>(1);
+}
+TEST_CASE("matrix products without a batch are shared among the threads") {
+  check<ContractionGraph<1, 50, 20, 30, 1, 1, 1, 0, 1, 1, false>>(1);
+  check<ContractionGraph<1, 257, 128, 64, 1, 1, 1, 0, 1, 1, false>>(1);
+}
+TEST_CASE("a convolution without a batch agrees with the reference") {
+  check<ContractionGraph<9, 9, 4, 8, 3, 3, 1, 1, 1, 1, false>>(1);
+}
