@@ -3,6 +3,9 @@
 
 #include <inlay/data/fashion_mnist.hpp>
 #include <inlay/data/idx.hpp>
+#include <inlay/expr/gradients.hpp>
+#include <inlay/graph/explain.hpp>
+#include <inlay/graph/graphviz.hpp>
 #include <inlay/nn/activations.hpp>
 #include <inlay/nn/conv2d.hpp>
 #include <inlay/nn/dense.hpp>
@@ -13,4 +16,5 @@
 #include <inlay/nn/residual.hpp>
 #include <inlay/nn/sequential.hpp>
 #include <inlay/train/model.hpp>
+#include <inlay/train/training_plan.hpp>
 #include <inlay/train/training_rate.hpp>

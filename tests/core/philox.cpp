@@ -1,12 +1,11 @@
 // Philox against the known answers of Random123 1.14 (tests/kat_vectors).
-#include <inlay/core/philox.hpp>
-
 #include <doctest/doctest.h>
+
+#include <inlay/core/philox.hpp>
 
 using namespace inlay;
 
-static_assert(philox({{0, 0, 0, 0}}, {{0, 0}}) ==
-              PhiloxCounter{{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}});
+static_assert(philox({{0, 0, 0, 0}}, {{0, 0}}) == PhiloxCounter{{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}});
 static_assert(philox({{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}}, {{0xffffffff, 0xffffffff}}) ==
               PhiloxCounter{{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}});
 static_assert(philox({{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, {{0xa4093822, 0x299f31d0}}) ==

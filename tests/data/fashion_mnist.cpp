@@ -1,12 +1,11 @@
 // Fashion-MNIST as Debian's package installs it, and what is said where it is missing.
-#include <inlay/data/fashion_mnist.hpp>
-
-#include "../temporary_folder.hpp"
-
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <inlay/data/fashion_mnist.hpp>
 #include <numeric>
+
+#include "../temporary_folder.hpp"
 
 using namespace inlay;
 using namespace inlay::testing;

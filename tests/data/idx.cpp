@@ -1,12 +1,11 @@
 // IDX files: what is read, and that each kind of damage gives an Error that says so.
-#include <inlay/data/idx.hpp>
-
-#include "../temporary_folder.hpp"
-
 #include <doctest/doctest.h>
 #include <zlib.h>
 
+#include <inlay/data/idx.hpp>
 #include <string>
+
+#include "../temporary_folder.hpp"
 
 using namespace inlay;
 using namespace inlay::testing;
@@ -158,9 +157,7 @@ TEST_CASE("a header that announces more than the file can hold takes no memory")
   }
 }
 
-TEST_CASE("an extent of zero is refused") {
-  CHECK(has(error_of_images(images(0)), "found extent 0 at offset 4"));
-}
+TEST_CASE("an extent of zero is refused") { CHECK(has(error_of_images(images(0)), "found extent 0 at offset 4")); }
 
 TEST_CASE("garbage behind the values is refused, inside the compressed data and after them") {
   CHECK(has(error_of_images(images(3) + "x"), "goes on after offset 34"));

@@ -1,11 +1,10 @@
 // Shuffle is a bijection that looks random.
-#include <inlay/data/shuffle.hpp>
-
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <inlay/data/shuffle.hpp>
 #include <numeric>
 #include <vector>
 

@@ -1,12 +1,11 @@
 // The JSON of file headers: what is accepted, what is refused and where.
-#include <inlay/io/json.hpp>
-
-#include "../temporary_folder.hpp"
-
 #include <doctest/doctest.h>
 
+#include <inlay/io/json.hpp>
 #include <string>
 #include <vector>
+
+#include "../temporary_folder.hpp"
 
 using namespace inlay;
 using inlay::testing::message_of;
@@ -42,9 +41,9 @@ TEST_CASE("strings are read with every escape of JSON") {
 }
 
 TEST_CASE("strings that are no JSON are refused") {
-  for (std::string_view text : {"", "\"", "\"a", "\"\\\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\n\"", "\"\\ud83d\"",
-                                "\"\\ud83d\\u0041\"", "\"\\ude00\"", "\"\x80\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"",
-                                "\"\xf5\x80\x80\x80\"", "\"\xe2\x82\"", "\"a\" b", "'a'", "a"}) {
+  for (std::string_view text : {"", "\"", "\"a", "\"\\\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\n\"",
+                                "\"\\ud83d\"", "\"\\ud83d\\u0041\"", "\"\\ude00\"", "\"\x80\"", "\"\xc0\xaf\"",
+                                "\"\xed\xa0\x80\"", "\"\xf5\x80\x80\x80\"", "\"\xe2\x82\"", "\"a\" b", "'a'", "a"}) {
     CAPTURE(text);
     CHECK_FALSE(refusal(text).empty());
   }
@@ -53,7 +52,8 @@ TEST_CASE("strings that are no JSON are refused") {
 TEST_CASE("numbers are whole, not negative and fit 64 bits") {
   CHECK(JsonReader("0", "").number() == 0);
   CHECK(JsonReader(" 18446744073709551615", "").number() == UINT64_MAX);
-  for (std::string_view text : {"", "-1", "01", "1.5", "1e3", "18446744073709551616", "99999999999999999999", "+1", "x"}) {
+  for (std::string_view text :
+       {"", "-1", "01", "1.5", "1e3", "18446744073709551616", "99999999999999999999", "+1", "x"}) {
     CAPTURE(text);
     CHECK_FALSE(number_refusal(text).empty());
   }

@@ -1,20 +1,17 @@
 // Checkpoints: round trips, the format's rules, damage, and saves that fail.
-#include <inlay/io/safetensors.hpp>
-
-#include "../temporary_folder.hpp"
-
 #include <doctest/doctest.h>
-
-#include <cmath>
-#include <cstring>
-#include <filesystem>
-#include <string>
-
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <inlay/io/safetensors.hpp>
+#include <string>
+
+#include "../temporary_folder.hpp"
 
 using namespace inlay;
 using namespace inlay::testing;
@@ -52,7 +49,8 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 
 TEST_CASE("a checkpoint loads as it was saved") {
   TemporaryFolder folder;
-  for (const Checkpoint& checkpoint : {sample, Checkpoint{}, Checkpoint{.weights = {{"w", {2}, {3, 4}}}, .metadata = {}}}) {
+  for (const Checkpoint& checkpoint :
+       {sample, Checkpoint{}, Checkpoint{.weights = {{"w", {2}, {3, 4}}}, .metadata = {}}}) {
     save_safetensors(folder / "file", checkpoint);
     CHECK(load_safetensors(folder / "file") == checkpoint);
   }
@@ -76,7 +74,8 @@ TEST_CASE("the bytes are those that the format asks for") {
 TEST_CASE("tensors are found by their offsets, in whatever order the header lists them") {
   TemporaryFolder folder;
   write_file(folder / "file", file_of(R"({"b":{"shape":[1],"data_offsets":[4,8],"dtype":"F32"},)"
-                                      R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 8));
+                                      R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+                                      8));
   const Checkpoint checkpoint = load_safetensors(folder / "file");
   REQUIRE(checkpoint.weights.size() == 2);
   CHECK(checkpoint.weights[0].name == "a");
@@ -114,7 +113,7 @@ TEST_CASE("a header longer than the file or than 100 MB is refused before memory
   CHECK(has(refusal(bytes), "found a header of 103 bytes announced at offset 0, expected at most 102"));
   TemporaryFolder folder;
   write_file(folder / "file", std::string("\x01\xe1\xf5\x05\0\0\0\0", 8));  // 100,000,001
-  std::filesystem::resize_file(folder / "file", 200'000'000);             // a hole: takes no disk
+  std::filesystem::resize_file(folder / "file", 200'000'000);               // a hole: takes no disk
   CHECK(has(message_of<Error>([&] { load_safetensors(folder / "file"); }), "expected at most 100000000"));
 }
 
@@ -151,7 +150,8 @@ TEST_CASE("headers against the format's rules are refused") {
     CAPTURE(header);
     CHECK_FALSE(refusal(file_of(header, size)).empty());
   }
-  CHECK(has(refusal(file_of(tensor(R"("dtype":"BF16","shape":[1],"data_offsets":[0,2])"), 2)), "element type BF16 of w"));
+  CHECK(has(refusal(file_of(tensor(R"("dtype":"BF16","shape":[1],"data_offsets":[0,2])"), 2)),
+            "element type BF16 of w"));
 }
 
 TEST_CASE("what cannot be a safetensors file is not saved, and the previous file stays") {

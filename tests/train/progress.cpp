@@ -48,8 +48,8 @@ TEST_CASE("progress writes one plain line an epoch where there is no terminal") 
   progress.end_epoch(validated);
   CHECK(screen.text() ==
         "Epoch 1/5\n"
-        "1875/1875 ━━━━━━━━━━━━━━━━━━━━ 4s 2ms/step - accuracy: 0.9123 - loss: 0.3011 - val_accuracy: 0.9610 - val_loss: "
-        "0.1302\n");
+        "1875/1875 ━━━━━━━━━━━━━━━━━━━━ 4s 2ms/step - accuracy: 0.9123 - loss: 0.3011"
+        " - val_accuracy: 0.9610 - val_loss: 0.1302\n");
 }
 
 TEST_CASE("progress leaves out the Epoch line if there is one epoch only") {

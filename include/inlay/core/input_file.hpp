@@ -2,18 +2,17 @@
 // announces before they take memory for it.
 #pragma once
 
-#include <inlay/core/error.hpp>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <inlay/core/error.hpp>
 #include <memory>
 #include <string>
 #include <utility>
-
-#include <sys/stat.h>
 
 namespace inlay {
 
@@ -34,7 +33,8 @@ class InputFile {
   /// In bytes.
   std::uint64_t size() const { return size_; }
 
-  /// Returns how many bytes were read: fewer than `size` only at the end of the file. Throws Error when reading fails.
+  /// Returns how many bytes were read: fewer than `size` only at the end of the file. Throws Error when reading
+  /// fails.
   std::size_t read(void* to, std::size_t size) {
     const std::size_t got = std::fread(to, 1, size, file_.get());
     if (got < size && std::ferror(file_.get()) != 0) {

@@ -2,19 +2,18 @@
 // disk and renamed; until then the previous file of that name stays as it was.
 #pragma once
 
-#include <inlay/core/error.hpp>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <climits>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <inlay/core/error.hpp>
 #include <string>
 #include <utility>
-
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace inlay {
 

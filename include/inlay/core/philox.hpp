@@ -4,9 +4,8 @@
 //   J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 #pragma once
 
-#include <inlay/core/host_device.hpp>
-
 #include <cstdint>
+#include <inlay/core/host_device.hpp>
 
 namespace inlay {
 

@@ -7,9 +7,7 @@
 #include <string>
 #include <string_view>
 
-#if defined(__CUDACC__)
-#include <cuda_runtime_api.h>
-#elif defined(INLAY_CUDA_EMULATOR)
+#if defined(INLAY_CUDA_EMULATOR) && !defined(__CUDACC__)
 #include <inlay/cuda/emulator/runtime_api.hpp>
 #else
 #include <cuda_runtime_api.h>

@@ -173,7 +173,8 @@ INLAY_DEVICE int warp() { return thread_index() / 32; }
 
 // Mathematics on floats. Exactly rounded, so the same bits everywhere: multiply_add, divide, sqrt (compile CUDA
 // without --use_fast_math). Within 2 units in the last place of the exact value on the GPU: exp, log, tanh, erf.
-// exp_fast is one instruction and a multiplication on the GPU, with an error of 2 + |1.2 x| units.
+// exp_fast is one instruction and a multiplication on the GPU, with an error of 2 + |1.2 x| units. maximum and
+// minimum give a where the operands are equal or not comparable.
 INLAY_HOST_DEVICE inline float multiply_add(float a, float b, float c) { return std::fmaf(a, b, c); }
 INLAY_HOST_DEVICE inline float divide(float a, float b) { return a / b; }
 INLAY_HOST_DEVICE inline float sqrt(float x) { return std::sqrt(x); }
@@ -182,8 +183,8 @@ INLAY_HOST_DEVICE inline float log(float x) { return std::log(x); }
 INLAY_HOST_DEVICE inline float tanh(float x) { return std::tanh(x); }
 INLAY_HOST_DEVICE inline float erf(float x) { return std::erf(x); }
 INLAY_HOST_DEVICE inline float absolute(float x) { return std::fabs(x); }
-INLAY_HOST_DEVICE inline float maximum(float a, float b) { return a > b ? a : b; }
-INLAY_HOST_DEVICE inline float minimum(float a, float b) { return a < b ? a : b; }
+INLAY_HOST_DEVICE inline float maximum(float a, float b) { return b > a ? b : a; }
+INLAY_HOST_DEVICE inline float minimum(float a, float b) { return b < a ? b : a; }
 INLAY_HOST_DEVICE inline bool is_finite(float x) { return std::isfinite(x); }
 
 INLAY_DEVICE float exp_fast(float x) {

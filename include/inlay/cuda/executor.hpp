@@ -119,6 +119,12 @@ class Executor {
     for (std::size_t k = 0; k < count; ++k) to[k] = element(value.element, bytes.data(), k);
   }
 
+  /// Where output i of the last run of one shared float lies on the device, for kernels enqueued behind the run.
+  Global<const float> device_output(int i) const {
+    const Value& value = plan().values[plan().outputs[i].value];
+    return {reinterpret_cast<const float*>(memory.data() + offset(value, last_samples)), value.count};
+  }
+
   /// Bytes of device memory in use, without parameters and inputs.
   std::int64_t memory_bytes() const { return static_cast<std::int64_t>(memory.size() + 4 * scratch_memory.size()); }
 

@@ -2,17 +2,16 @@
 // end of the compressed data.
 #pragma once
 
-#include <inlay/core/error.hpp>
-#include <inlay/core/input_file.hpp>
+#include <zlib.h>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <inlay/core/error.hpp>
+#include <inlay/core/input_file.hpp>
 #include <string>
-
-#include <zlib.h>
 
 namespace inlay::data {
 
@@ -22,7 +21,8 @@ class CompressedFile {
   explicit CompressedFile(const std::string& path) : file_(path) {
     refill();
     compressed_ = held_ >= 2 && buffer_[0] == 0x1f && buffer_[1] == 0x8b;
-    if (compressed_ && inflateInit2(&stream_, 15 + gzip_only) != Z_OK) throw Error(path + ": zlib cannot be started.");
+    if (compressed_ && inflateInit2(&stream_, 15 + gzip_only) != Z_OK)
+      throw Error(path + ": zlib cannot be started.");
   }
 
   CompressedFile(const CompressedFile&) = delete;
@@ -91,13 +91,13 @@ class CompressedFile {
   }
 
   [[noreturn]] void damaged(const std::string& why) const {
-    throw Error(path() + ": the gzip data are damaged at or before offset " + std::to_string(loaded_ - held_) + " of " +
-                std::to_string(file_.size()) + ": " + why + ". Fetch the file again.");
+    throw Error(path() + ": the gzip data are damaged at or before offset " + std::to_string(loaded_ - held_) +
+                " of " + std::to_string(file_.size()) + ": " + why + ". Fetch the file again.");
   }
 
   InputFile file_;
   std::array<std::uint8_t, 65536> buffer_{};
-  std::size_t next_ = 0, held_ = 0;           // bytes [next_, next_ + held_) of the buffer wait to be used
+  std::size_t next_ = 0, held_ = 0;  // bytes [next_, next_ + held_) of the buffer wait to be used
   std::uint64_t loaded_ = 0, offset_ = 0;
   z_stream stream_{};
   bool compressed_ = false, member_ended_ = false;

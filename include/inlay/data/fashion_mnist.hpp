@@ -4,14 +4,13 @@
 //   algorithms", 2017. Debian has it as the package dataset-fashion-mnist.
 #pragma once
 
+#include <sys/stat.h>
+
+#include <cstdlib>
 #include <inlay/core/error.hpp>
 #include <inlay/data/dataset.hpp>
 #include <inlay/data/idx.hpp>
-
-#include <cstdlib>
 #include <string>
-
-#include <sys/stat.h>
 
 namespace inlay::data {
 
@@ -27,7 +26,8 @@ inline TrainTest load_fashion_mnist(const std::string& folder = {}) {
   const std::string chosen = fashion_mnist_folder(folder);
   struct stat status;
   if (stat(chosen.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
-    throw Error(chosen + ": there is no such folder, expected the four files of Fashion-MNIST in it. Install Debian's " +
+    throw Error(chosen +
+                ": there is no such folder, expected the four files of Fashion-MNIST in it. Install Debian's " +
                 "package dataset-fashion-mnist (apt-get install dataset-fashion-mnist), or name a folder that has " +
                 "them, as an argument or in the environment variable INLAY_DATA.");
   }

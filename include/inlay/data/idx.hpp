@@ -7,16 +7,15 @@
 //   Source: http://yann.lecun.com/exdb/mnist/, "File formats".
 #pragma once
 
-#include <inlay/core/error.hpp>
-#include <inlay/data/compressed_file.hpp>
-#include <inlay/data/dataset.hpp>
-
 #include <algorithm>
 #include <array>
 #include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <inlay/core/error.hpp>
+#include <inlay/data/compressed_file.hpp>
+#include <inlay/data/dataset.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,7 +52,8 @@ inline std::vector<std::uint8_t> read_values(CompressedFile& file, std::uint64_t
   std::vector<std::uint8_t> values;
   while (values.size() < size) {
     const std::size_t old = values.size();
-    const std::size_t step = static_cast<std::size_t>(std::min<std::uint64_t>(size - old, std::max(old, std::size_t{1} << 20)));
+    const std::size_t step =
+        static_cast<std::size_t>(std::min<std::uint64_t>(size - old, std::max(old, std::size_t{1} << 20)));
     values.resize(old + step);
     const std::size_t got = file.read(values.data() + old, step);
     if (got < step) {
@@ -64,8 +64,8 @@ inline std::vector<std::uint8_t> read_values(CompressedFile& file, std::uint64_t
   }
   std::uint8_t extra;
   if (file.read(&extra, 1) != 0) {
-    throw Error(file.path() + ": goes on after offset " + std::to_string(begin + size) + ", expected its end there (" +
-                std::to_string(size) + " bytes from offset " + std::to_string(begin) +
+    throw Error(file.path() + ": goes on after offset " + std::to_string(begin + size) +
+                ", expected its end there (" + std::to_string(size) + " bytes from offset " + std::to_string(begin) +
                 "): the file is damaged or no IDX file, fetch it again.");
   }
   return values;
@@ -106,8 +106,9 @@ IdxArray<Dimensions> read_idx(const std::string& path) {
     const std::uint64_t at = file.offset();
     const std::uint32_t found = detail::read_big_endian(file, "an extent");
     if (found == 0 || found > INT_MAX || found > file.largest_size() / size) {
-      throw Error(path + ": found extent " + std::to_string(found) + " at offset " + std::to_string(at) + ", expected " +
-                  "between 1 and " + std::to_string(std::min<std::uint64_t>(INT_MAX, file.largest_size() / size)) +
+      throw Error(path + ": found extent " + std::to_string(found) + " at offset " + std::to_string(at) +
+                  ", expected " + "between 1 and " +
+                  std::to_string(std::min<std::uint64_t>(INT_MAX, file.largest_size() / size)) +
                   ", which is all that a file of this size can hold: the header is wrong or the file truncated, " +
                   "fetch it again.");
     }

@@ -8,10 +8,9 @@
 //   J. Black, P. Rogaway: "Ciphers with arbitrary finite domains", CT-RSA 2002.
 #pragma once
 
+#include <cstdint>
 #include <inlay/core/host_device.hpp>
 #include <inlay/core/philox.hpp>
-
-#include <cstdint>
 
 namespace inlay::data {
 

@@ -15,7 +15,7 @@ inline std::string node_label(const Plan& p, const Node& n) {
   constexpr const char* reductions[] = {"sum", "max", "argmax"};
   constexpr const char* modes[] = {"contraction", "data gradient", "weight gradient"};
   switch (n.op) {
-    case Op::input: return "input " + std::to_string(n.index);
+    case Op::input: return std::string("input ").append(std::to_string(n.index));
     case Op::parameter: return p.parameters.data[n.index].name.text;
     case Op::constant: return std::to_string(n.value);
     case Op::iota: return "iota";
@@ -37,11 +37,14 @@ inline std::string graphviz_plan(const Plan& p) {
   List<int> placed(p.nodes.size, 0);
   auto node = [&](int i, const char* style) {
     const Node& n = p.nodes.data[i];
-    text += "  n" + std::to_string(i) + " [label=\"" + node_label(p, n) + "\\n" + to_words(n.shape) + "\"" + style + "];\n";
+    text.append("  n").append(std::to_string(i)).append(" [label=\"").append(node_label(p, n)).append("\\n");
+    text.append(to_words(n.shape)).append("\"").append(style).append("];\n");
     placed.data[i] = 1;
   };
   for (int l = 0; l < p.launches.size; ++l) {
-    text += "  subgraph cluster_" + std::to_string(l) + " {\n  label=\"" + std::to_string(l) + ": " + describe(p, l) + "\";\n";
+    const std::string number = std::to_string(l);
+    text.append("  subgraph cluster_").append(number).append(" {\n  label=\"");
+    text.append(number).append(": ").append(describe(p, l)).append("\";\n");
     const Range stages = p.launches.data[l].stages;
     for (int s = stages.first; s < stages.first + stages.count; ++s) {
       const Range members = p.stages.data[s].members;
@@ -53,7 +56,7 @@ inline std::string graphviz_plan(const Plan& p) {
     if (placed.data[i] == 0) node(i, is_leaf(p.nodes.data[i].op) ? ", shape=box" : ", style=dashed");
   for (int i = 0; i < p.nodes.size; ++i)
     for (int k = 0; k < p.nodes.data[i].operand_count; ++k)
-      text += "  n" + std::to_string(p.nodes.data[i].operands[k]) + " -> n" + std::to_string(i) + ";\n";
+      text.append("  n").append(std::to_string(p.nodes.data[i].operands[k])).append(" -> n").append(std::to_string(i)).append(";\n");
   return text + "}\n";
 }
 

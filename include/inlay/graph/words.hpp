@@ -42,9 +42,13 @@ inline const char* name_of(MapOp op) {
 
 /// "28x28x64"; "1" for a number.
 inline std::string to_words(const Shape& shape) {
+  if (shape.rank == 0) return "1";
   std::string text;
-  for (int i = 0; i < shape.rank; ++i) text += (i > 0 ? "x" : "") + std::to_string(shape.extents[i]);
-  return shape.rank == 0 ? "1" : text;
+  for (int i = 0; i < shape.rank; ++i) {
+    if (i > 0) text += 'x';
+    text += std::to_string(shape.extents[i]);
+  }
+  return text;
 }
 
 namespace detail {
@@ -57,8 +61,8 @@ class StageWords {
     std::string words;
     const bool gradient = s.kind == StageKind::contraction && n.mode == Mode::weight_gradient;
     const std::vector<std::string> a = body(s.a), b = gradient ? body(s.b) : std::vector<std::string>();
-    if (!a.empty()) words += (gradient ? "x: " : "") + join(a);
-    if (!b.empty()) words += (a.empty() ? "dy: " : ", dy: ") + join(b);
+    if (!a.empty()) words.append(gradient ? "x: " : "").append(join(a));
+    if (!b.empty()) words.append(a.empty() ? "dy: " : ", dy: ").append(join(b));
     if (!words.empty()) words += " -> ";
     std::vector<std::string> after;
     if (s.kind != StageKind::elementwise) after.push_back(root());
@@ -70,7 +74,7 @@ class StageWords {
     if (s.side.count > 0) {
       std::vector<std::string> side{"sum"};
       append(side, body(s.side));
-      words += ", dy: " + join(side);
+      words.append(", dy: ").append(join(side));
     }
     for (std::size_t i = 0; i < updates.size(); ++i) words += (i == 0 ? " => " : ", ") + updates[i];
     return words;
@@ -92,7 +96,7 @@ class StageWords {
     return text;
   }
   static std::string times(int a, int b) { return std::to_string(a) + "x" + std::to_string(b); }
-  std::string pool() const { return "max_pool " + times(s.pool_height, s.pool_width); }
+  std::string pool() const { return std::string("max_pool ").append(times(s.pool_height, s.pool_width)); }
 
   const Value& value(int slot) const { return p.values.data[p.bindings.data[launch.bindings.first + slot]]; }
   std::string parameter_name(const Value& v) const { return p.parameters.data[v.index].name.text; }
@@ -117,12 +121,12 @@ class StageWords {
     std::string words;
     if (x.extents[1] * w.height * w.width * w.stride_h * w.stride_w == 1 && y.extents[1] == 1) {
       const int rows = y.extents[2];
-      words = rows == 1 ? "dense " + channels
-                        : "matmul " + times(rows, x.extents[3]) + " * " + times(x.extents[3], y.extents[3]);
+      if (rows == 1) words.append("dense ").append(channels);
+      else words.append("matmul ").append(times(rows, x.extents[3])).append(" * ").append(times(x.extents[3], y.extents[3]));
     } else {
-      words = "conv2d " + times(w.height, w.width) + " " + channels;
-      if (w.stride_h * w.stride_w > 1) words += " stride " + times(w.stride_h, w.stride_w);
-      if (w.groups > 1) words += " groups " + std::to_string(w.groups);
+      words.append("conv2d ").append(times(w.height, w.width)).append(" ").append(channels);
+      if (w.stride_h * w.stride_w > 1) words.append(" stride ").append(times(w.stride_h, w.stride_w));
+      if (w.groups > 1) words.append(" groups ").append(std::to_string(w.groups));
     }
     if (n.mode == Mode::data_gradient) return words + " data gradient";
     return n.mode == Mode::weight_gradient ? words + " weight gradient" : words;
@@ -140,7 +144,7 @@ class StageWords {
       const Step& step = p.steps.data[i];
       if (step.kind == StepKind::scatter) {
         flush();
-        words.push_back("unpool " + times(step.window_height, step.window_width));
+        words.push_back(std::string("unpool ").append(times(step.window_height, step.window_width)));
       }
       if (step.kind == StepKind::gather) run.push_back("gather");
       if (step.kind == StepKind::store && value(step.slot).storage == Storage::parameter) update(value(step.slot));

@@ -1,22 +1,22 @@
 // Checkpoints in the safetensors format, which PyTorch, Keras and NumPy users read too:
 //
 //   8 bytes   length L of the header, little-endian, at most 100 MB
-//   L bytes   JSON: {"__metadata__": {text: text}, NAME: {"dtype": "F32", "shape": [...], "data_offsets": [begin, end]}}
-//   the rest  the values, little-endian, row-major; offsets count from here and cover it without holes or overlaps
+//   L bytes   JSON: {"__metadata__": {text: text}, NAME: {"dtype": "F32", "shape": [...], "data_offsets": [begin,
+//   end]}} the rest  the values, little-endian, row-major; offsets count from here and cover it without holes or
+//   overlaps
 //
 //   Source: https://github.com/huggingface/safetensors, "Format".
 #pragma once
-
-#include <inlay/core/error.hpp>
-#include <inlay/core/input_file.hpp>
-#include <inlay/core/output_file.hpp>
-#include <inlay/core/weight.hpp>
-#include <inlay/io/json.hpp>
 
 #include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <inlay/core/error.hpp>
+#include <inlay/core/input_file.hpp>
+#include <inlay/core/output_file.hpp>
+#include <inlay/core/weight.hpp>
+#include <inlay/io/json.hpp>
 #include <map>
 #include <set>
 #include <string>
@@ -74,7 +74,8 @@ inline TensorEntry read_entry(JsonReader& json, const std::string& name) {
     } else if (key == "data_offsets") {
       std::vector<std::uint64_t> offsets;
       json.array([&] { offsets.push_back(json.number()); });
-      if (offsets.size() != 2) json.fail(std::to_string(offsets.size()) + " offsets of " + name, "a begin and an end");
+      if (offsets.size() != 2)
+        json.fail(std::to_string(offsets.size()) + " offsets of " + name, "a begin and an end");
       entry.begin = offsets[0];
       entry.end = offsets[1];
     } else {
@@ -100,8 +101,8 @@ inline void check_layout(const std::vector<TensorEntry>& entries, std::uint64_t 
     filled = entry.end;
   }
   if (filled != data_size) {
-    throw Error(path + ": found " + std::to_string(data_size) + " bytes of values, expected " + std::to_string(filled) +
-                " as the header says: the file is damaged.");
+    throw Error(path + ": found " + std::to_string(data_size) + " bytes of values, expected " +
+                std::to_string(filled) + " as the header says: the file is damaged.");
   }
 }
 
@@ -119,7 +120,8 @@ inline std::string safetensors_header(const Checkpoint& checkpoint) {
   for (const Weight& weight : checkpoint.weights) {
     const std::uint64_t size = weight.values.size();
     if (element_count(weight.shape, size + 1) != size) {
-      throw Error("Weight " + weight.name + " has " + std::to_string(size) + " values, expected the product of its shape.");
+      throw Error("Weight " + weight.name + " has " + std::to_string(size) +
+                  " values, expected the product of its shape.");
     }
     if (weight.name == "__metadata__" || !names.insert(weight.name).second) {
       throw Error("Found a second weight named " + weight.name + ", expected different names: rename one.");
@@ -133,7 +135,8 @@ inline std::string safetensors_header(const Checkpoint& checkpoint) {
   }
   header += "}";
   header.append((8 - header.size() % 8) % 8, ' ');  // so that values are aligned
-  if (header.size() > largest_header) throw Error("The names of this checkpoint take more than 100 MB: shorten them.");
+  if (header.size() > largest_header)
+    throw Error("The names of this checkpoint take more than 100 MB: shorten them.");
   return header;
 }
 
@@ -147,7 +150,8 @@ inline void save_safetensors(const std::string& path, const Checkpoint& checkpoi
   OutputFile file(path);
   file.write(&length, sizeof length);
   file.write(header.data(), header.size());
-  for (const Weight& weight : checkpoint.weights) file.write(weight.values.data(), weight.values.size() * sizeof(float));
+  for (const Weight& weight : checkpoint.weights)
+    file.write(weight.values.data(), weight.values.size() * sizeof(float));
   file.commit();
 }
 
@@ -160,13 +164,15 @@ inline Checkpoint load_safetensors(const std::string& path) {
   };
   std::uint64_t length = 0;
   if (file.size() < sizeof length) {
-    throw Error(path + ": found " + std::to_string(file.size()) + " bytes, expected at least 8: this is no safetensors file.");
+    throw Error(path + ": found " + std::to_string(file.size()) +
+                " bytes, expected at least 8: this is no safetensors file.");
   }
   read(&length, sizeof length);
   const std::uint64_t longest = std::min(detail::largest_header, file.size() - sizeof length);
   if (length > longest) {
-    throw Error(path + ": found a header of " + std::to_string(length) + " bytes announced at offset 0, expected at most " +
-                std::to_string(longest) + ": this is no safetensors file, or it is truncated.");
+    throw Error(path + ": found a header of " + std::to_string(length) +
+                " bytes announced at offset 0, expected at most " + std::to_string(longest) +
+                ": this is no safetensors file, or it is truncated.");
   }
   std::string header(static_cast<std::size_t>(length), '\0');
   read(header.data(), header.size());

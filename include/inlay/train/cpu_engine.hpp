@@ -3,19 +3,14 @@
 #pragma once
 
 #include <inlay/cpu/executor.hpp>
-#include <inlay/train/training_graph.hpp>
 #include <inlay/graph/trace.hpp>
+#include <inlay/train/sums.hpp>
+#include <inlay/train/training_graph.hpp>
 
 #include <memory>
 #include <string>
 
 namespace inlay {
-
-/// Sums over samples since they were last read.
-struct Sums {
-  double loss = 0, metric = 0;
-  std::int64_t samples = 0;
-};
 
 template <class Net, class Optimizer, class Loss, class Metric>
 class CpuEngine {
@@ -43,14 +38,17 @@ class CpuEngine {
     std::memcpy(values, data(parameter), static_cast<std::size_t>(count(parameter)) * 4);
   }
 
-  /// What `train` picks samples from: kept by reference until the next call.
+  /// What `train` takes samples from: kept by reference until the next call.
   void load(const void* samples, const int* labels, int) {
     source = static_cast<const char*>(samples);
     source_labels = labels;
   }
+  /// The order in which it takes them: kept by reference, too.
+  void set_order(const std::vector<int>& sample_order) { order = sample_order.data(); }
 
-  /// One training step on the samples of the loaded set that `picks` names.
-  void train(const int* picks, int count, const float* numbers) {
+  /// One training step on samples first, ..., first + count - 1 of the order.
+  void train(int first, int count, const float* numbers) {
+    const int* picks = order + first;
     gathered.grow(sample_bytes * count);
     gathered_labels.resize(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) {
@@ -88,6 +86,7 @@ class CpuEngine {
   std::unique_ptr<cpu::Executor<Prediction>> prediction;
   const char* source = nullptr;
   const int* source_labels = nullptr;
+  const int* order = nullptr;
   cpu::Buffer gathered;
   std::vector<std::int32_t> gathered_labels;
   Sums sums;

@@ -96,12 +96,13 @@ class Model {
       if (next == Next::stop) break;
       progress.begin_epoch(epoch);
       shuffle(order, options, epoch);
+      std::visit([&](auto& e) { e.set_order(order); }, engine);
       const std::vector<std::vector<float>> before = snapshot();
       Sums sums;
       for (int step = 0; step < steps && next == Next::proceed; ++step) {
         const int first = step * options.batch_size;
         const int count = set.size() - first < options.batch_size ? set.size() - first : options.batch_size;
-        train(order.data() + first, count);
+        train(first, count);
         const bool last = step + 1 == steps;
         if (!every_batch && !last && !progress.due()) continue;
         add(sums, read());
@@ -143,7 +144,8 @@ class Model {
     std::vector<int> order(labels.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
     std::visit([&](auto& e) { e.load(samples.data(), labels.data(), static_cast<int>(labels.size())); }, engine);
-    train(order.data(), static_cast<int>(order.size()));
+    std::visit([&](auto& e) { e.set_order(order); }, engine);
+    train(0, static_cast<int>(order.size()));
     return logs_of(read());
   }
 
@@ -212,7 +214,14 @@ class Model {
 
   static Engine make_engine(const CompileOptions& options) {
     const int threads = options.threads > 0 ? options.threads : cpu::default_threads();
-#ifndef __CUDACC__
+#ifdef __CUDACC__
+    if (options.device != Device::cpu) {
+      const cuda::DeviceQuery query = cuda::usable_device();
+      if (query) return Engine(std::in_place_type<CudaEngine<Net, Optimizer, Loss, Metric>>, *query.device);
+      if (options.device == Device::cuda) throw Error("compile: no GPU can be used: " + query.reason);
+      if (options.verbose > 0) std::printf("Inlay uses the CPU, because %s\n", query.reason.c_str());
+    }
+#else
     if (options.device == Device::cuda)
       throw Error("compile: this program was built without CUDA; compile it with nvcc to run on a GPU");
 #endif
@@ -235,10 +244,10 @@ class Model {
     return {.loss = sums.loss / n, .accuracy = sums.metric / n};
   }
 
-  void train(const int* picks, int count) {
+  void train(int first, int count) {
     float numbers[Optimizer::number_count > 0 ? Optimizer::number_count : 1];
     optimizer.numbers(++step_number, numbers);
-    std::visit([&](auto& e) { e.train(picks, count, numbers); }, engine);
+    std::visit([&](auto& e) { e.train(first, count, numbers); }, engine);
   }
 
   static void shuffle(std::vector<int>& order, const FitOptions& options, int epoch) {

@@ -157,6 +157,7 @@ class Shared {
     void operator=(const T& value) && { write<T>(array, i, value); }
     void operator=(Element&& other) && { write<T>(array, i, read<T>(other.array, other.i)); }
     void operator+=(const T& value) && { write<T>(array, i, read<T>(array, i) + value); }
+    void operator-=(const T& value) && { write<T>(array, i, read<T>(array, i) - value); }
     void operator*=(const T& value) && { write<T>(array, i, read<T>(array, i) * value); }
 
    private:

@@ -99,3 +99,5 @@ inline void switch_to([[maybe_unused]] Fibre& self, Fibre& to, [[maybe_unused]] 
 }
 
 }  // namespace inlay::cuda::emulator
+
+#undef INLAY_EMULATOR_ASAN
