@@ -133,13 +133,13 @@ TEST_CASE("dense layers agree with the loop, also where the depth is split") {
 
 TEST_CASE("a weight gradient over many pixels is split into parts") {
   using G = Square<12, 12, 4, 8, 3, 3, 1>;
-  CHECK(cuda::Product<WeightGradient<G>>::splits(8) > 2);
+  CHECK(inlay::cuda::Product<WeightGradient<G>>::splits(8) > 2);
   check<G>("8 samples of 12 x 12", 8);
 }
 
 TEST_CASE("a weight gradient with enough tiles is finished in the kernel that multiplies") {
   using G = Square<1, 1, 8192, 65, 1>;
-  CHECK(!cuda::Product<WeightGradient<G>>::split);
+  CHECK(!inlay::cuda::Product<WeightGradient<G>>::split);
   check<G>("8192 x 65", 3);
 }
 

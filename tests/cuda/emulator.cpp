@@ -1,9 +1,9 @@
 // The emulator finds each kind of defect it promises to find, says where, and is in order afterwards.
-#include "on_device.hpp"
+#include <doctest/doctest.h>
 
 #include <inlay/cuda/block_reduce.hpp>
 
-#include <doctest/doctest.h>
+#include "on_device.hpp"
 
 #if defined(INLAY_CUDA_EMULATOR)
 
@@ -119,6 +119,19 @@ struct WriteAfterRead {
     if (thread_index() == 63) s[63] = 2;
   }
 };
+struct MixedSizes {
+  static void run(int byte) {
+    const Shared<std::uint8_t> bytes = shared_array<std::uint8_t>(0, 256);
+    const Shared<int> words = shared_array<int>(0, 64);
+    if (thread_index() < 32) words[thread_index()] = 0;
+    if (thread_index() >= 32 && thread_index() < 48)
+      for (int i = 0; i < 4; ++i) bytes[4 * thread_index() + i] = 1;
+    if (thread_index() == 63) bytes[byte] = 2;
+    sync_threads();
+    [[maybe_unused]] const int x = words[thread_index() % 48];
+    [[maybe_unused]] const std::uint8_t y = bytes[thread_index()];
+  }
+};
 struct WarpAfterWarp {
   static void run() {
     const Shared<int> s = shared_array<int>(0, 64);
@@ -188,7 +201,8 @@ TEST_CASE("the emulator reports reads of uninitialised shared memory, in every b
 }
 
 TEST_CASE("the emulator reports a divergent barrier") {
-  for (const std::string& text : {report_on<HalfAtBarrier>(), report_on<OneThreadExits>(), report_on<TwoBarriers>()}) {
+  for (const std::string& text :
+       {report_on<HalfAtBarrier>(), report_on<OneThreadExits>(), report_on<TwoBarriers>()}) {
     check_contains(text, "divergent barrier");
     check_contains(text, "emulator.cpp:");
   }
@@ -214,6 +228,12 @@ TEST_CASE("the emulator reports data races in shared memory") {
   check_contains(report_on<WarpAfterWarp>(), "data race");
 }
 
+TEST_CASE("the emulator tells apart bytes of one word") {
+  CHECK(report_on<MixedSizes>(192) == "");
+  check_contains(report_on<MixedSizes>(127), "writes byte 127 of shared memory, which thread 31 wrote");
+  check_contains(report_on<MixedSizes>(189), "writes byte 189 of shared memory, which thread 47 wrote");
+}
+
 TEST_CASE("after a defect the fibres have unwound and the emulator goes on") {
   int living = 0;
   const Stream stream;
@@ -232,8 +252,9 @@ TEST_CASE("the clock of barriers survives a very long kernel") {
 
 TEST_CASE("launches of impossible sizes are refused") {
   const Stream stream;
-  CHECK_THROWS_WITH_AS(launch<HalfAtBarrier>({}, 48, 0, stream),
-                       "launch of HalfAtBarrier with blocks of 48 threads: a multiple of 32 from 32 to 1024 is needed.", Error);
+  CHECK_THROWS_WITH_AS(
+      launch<HalfAtBarrier>({}, 48, 0, stream),
+      "launch of HalfAtBarrier with blocks of 48 threads: a multiple of 32 from 32 to 1024 is needed.", Error);
   CHECK_THROWS_AS(launch<HalfAtBarrier>({.x = 0}, 32, 0, stream), Error);
   CHECK_THROWS_AS(launch<HalfAtBarrier>({}, 32, 1 << 20, stream), Error);
   CHECK_THROWS_AS(launch<inlay::cuda::detail::Fill>({}, 32, 0, stream, Global<int>{}, 1, std::int64_t{0}), Error);

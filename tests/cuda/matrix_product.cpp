@@ -1,10 +1,10 @@
 // A matrix product tiled in shared memory and registers: the pattern of all our heavy kernels, hence the emulator's
 // test and its benchmark.
-#include "on_device.hpp"
-
 #include <doctest/doctest.h>
 
 #include <chrono>
+
+#include "on_device.hpp"
 
 using namespace inlay;
 using namespace inlay::cuda;

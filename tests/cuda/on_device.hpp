@@ -2,7 +2,6 @@
 #pragma once
 
 #include <inlay/cuda/runtime.hpp>
-
 #include <vector>
 
 namespace inlay::test {

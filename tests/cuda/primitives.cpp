@@ -1,13 +1,12 @@
 // Every name that cuda/device.hpp and cuda/block_reduce.hpp give to kernels, on the device and in the emulator alike.
-#include "on_device.hpp"
-
-#include <inlay/cuda/block_reduce.hpp>
-
 #include <doctest/doctest.h>
 
 #include <bit>
 #include <cmath>
+#include <inlay/cuda/block_reduce.hpp>
 #include <numeric>
+
+#include "on_device.hpp"
 
 using namespace inlay;
 using namespace inlay::cuda;

@@ -70,7 +70,22 @@ struct SoftmaxOfPixels {
   static constexpr void outputs(Tracer& t, auto x) { put(t, nn::Softmax::call(x)); }
 };
 
+/// Nothing here has a batch: a matrix product, its bias and a reduction of it.
+struct Unbatched {
+  static constexpr Graph make() {
+    Tracer t;
+    const Symbol<Element::f32, false, 13, 70> a{&t, build::input(t.graph, shape_of(13, 70), Element::f32, false)};
+    const Symbol<Element::f32, false, 70, 20> b{&t, build::input(t.graph, shape_of(70, 20), Element::f32, false)};
+    const Symbol<Element::f32, false, 20> c{&t, build::input(t.graph, shape_of(20), Element::f32, false)};
+    auto y = relu(matmul(a, b) * 0.1f + c);
+    put(t, y, sum(y), max<0>(y));
+    return t.graph;
+  }
+};
+
 }  // namespace
+
+TEST_CASE("programs without a batch") { agrees<Program<Unbatched>>(1); }
 
 TEST_CASE("pooling in a convolution's epilogue takes whole windows of any size") {
   agrees<On<ConvolvedAndPooled<2, 2>, 6, 10, 3>>(3);

@@ -1,10 +1,10 @@
 // The host's wrappers: memory, streams, captured graphs, the search for a device and the messages of errors.
-#include "on_device.hpp"
-
 #include <doctest/doctest.h>
 
 #include <cstdlib>
 #include <string>
+
+#include "on_device.hpp"
 
 using namespace inlay;
 using namespace inlay::cuda;

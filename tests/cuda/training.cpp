@@ -68,7 +68,7 @@ TEST_CASE("an evaluation program shares the training program's parameters") {
   Case c = Case::of<T>(4, 4);
   set_numbers(c, SGD{}, 1);
   Device<T> training(c);
-  cuda::Executor<Evaluation> evaluation(training.stream);
+  inlay::cuda::Executor<Evaluation> evaluation(training.stream);
   evaluation.bind_parameters(training.parameters);
   for (int i : {0, 1}) evaluation.upload_input(i, bytes_of(c.inputs[static_cast<std::size_t>(i)], T::plan.inputs[i].element));
   float before = 0, loss = 0, after = 0;
@@ -89,8 +89,8 @@ TEST_CASE("samples gathered from a dataset by an index list give the bits of the
   const std::vector<int> order{4, 8, 0, 3, 3, 7, 1, 2};
   Device<P> gathered(data), fed(data);
   const auto images = bytes_of(data.inputs[0], Element::u8), labels = bytes_of(data.inputs[1], Element::i32);
-  cuda::DeviceBuffer<unsigned char> device_images(images.size()), device_labels(labels.size());
-  cuda::DeviceBuffer<int> device_order(order.size());
+  inlay::cuda::DeviceBuffer<unsigned char> device_images(images.size()), device_labels(labels.size());
+  inlay::cuda::DeviceBuffer<int> device_order(order.size());
   device_images.upload(images, gathered.stream);
   device_labels.upload(labels, gathered.stream);
   device_order.upload(order, gathered.stream);
@@ -116,8 +116,8 @@ TEST_CASE("samples gathered from a dataset by an index list give the bits of the
 }
 
 TEST_CASE("what is not bound is named") {
-  cuda::Stream stream;
-  cuda::Executor<Evaluation> executor(stream);
+  inlay::cuda::Stream stream;
+  inlay::cuda::Executor<Evaluation> executor(stream);
   CHECK_THROWS_WITH_AS(executor.run(2), "run: input 0 of the program has not been bound", Error);
   CHECK_THROWS_WITH_AS(executor.run(0), "run: a batch of 0 samples; at least 1 is needed", Error);
 }

@@ -1,12 +1,11 @@
 // Compares what a formula gives on the executor with the reference interpreter on the same formula's graph.
 #pragma once
 
-#include <inlay/expr/tensor.hpp>
-#include <inlay/reference/interpreter.hpp>
-
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <inlay/expr/tensor.hpp>
+#include <inlay/reference/interpreter.hpp>
 #include <vector>
 
 namespace inlay::test {
@@ -26,8 +25,10 @@ std::vector<reference::Values> inputs_of(const E& formula) {
   std::vector<reference::Values> inputs;
   int number = 0;
   auto collect = [&]<class L>(const L& leaf, int) {
-    if constexpr (requires { leaf.data; }) inputs.emplace_back(leaf.data, leaf.data + L::Result::size());
-    else inputs.push_back({leaf.value});
+    if constexpr (requires { leaf.data; })
+      inputs.emplace_back(leaf.data, leaf.data + L::Result::size());
+    else
+      inputs.push_back({leaf.value});
   };
   formula.visit(collect, number);
   return inputs;

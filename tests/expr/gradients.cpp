@@ -1,7 +1,7 @@
 // Gradients of formulas against central finite differences of the reference interpreter.
-#include "check.hpp"
-
 #include <inlay/expr/gradients.hpp>
+
+#include "check.hpp"
 
 using namespace inlay;
 

@@ -1,7 +1,7 @@
 // Tensor and TensorView: storage, element access, value semantics.
-#include "check.hpp"
-
 #include <cstdint>
+
+#include "check.hpp"
 
 using namespace inlay;
 

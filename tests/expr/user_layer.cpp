@@ -1,5 +1,9 @@
 // A layer of one's own: SqueezeExcite, a function of symbolic tensors, inside a network.
+#include <doctest/doctest.h>
+
+#include <cmath>
 #include <inlay/graph/gradient.hpp>
+#include <inlay/graph/program.hpp>
 #include <inlay/graph/trace.hpp>
 #include <inlay/nn/activations.hpp>
 #include <inlay/nn/conv2d.hpp>
@@ -13,11 +17,6 @@
 #include <inlay/reference/plan_interpreter.hpp>
 #include <inlay/train/optimizers.hpp>
 #include <inlay/train/training_graph.hpp>
-#include <inlay/graph/program.hpp>
-
-#include <doctest/doctest.h>
-
-#include <cmath>
 #include <string>
 #include <vector>
 

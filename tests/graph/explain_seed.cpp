@@ -1,4 +1,6 @@
 // explain, plan<Net>, words and Graphviz text on the seed network.
+#include <doctest/doctest.h>
+
 #include <inlay/graph/explain.hpp>
 #include <inlay/graph/graphviz.hpp>
 #include <inlay/nn/activations.hpp>
@@ -13,8 +15,6 @@
 #include <inlay/nn/sequential.hpp>
 #include <inlay/train/optimizers.hpp>
 #include <inlay/train/training_plan.hpp>
-
-#include <doctest/doctest.h>
 
 using namespace inlay;
 

@@ -13,12 +13,23 @@ template <class G>
 inline constexpr bool is_matrix = G::R == 1 && G::S == 1 && G::stride_h == 1 && G::stride_w == 1 && G::groups == 1 &&
                                   G::pad_top == 0 && G::pad_left == 0 && G::P == G::H && G::Q == G::W;
 
+/// Is F(4x4, 3x3) worth it? The transforms cost as much as about eight channels' products.
+template <class G, class Pool = kernel::NoPool>
+inline constexpr bool is_winograd = G::R == 3 && G::S == 3 && G::stride_h == 1 && G::stride_w == 1 && G::dilation_h == 1 &&
+                                    G::dilation_w == 1 && G::groups == 1 && G::C >= 8 && G::K >= 8 && G::P >= 4 &&
+                                    G::Q >= 4 && 4 % Pool::height == 0 && 4 % Pool::width == 0;
+
+/// Is it computed as it stands?
+template <class G, class Pool = kernel::NoPool>
+inline constexpr bool is_direct = !is_matrix<G> && !is_winograd<G, Pool>;
+
 /// A padded image: row j, column i hold pixel ((j + FirstRow) / StepH, (i + FirstColumn) / StepW) of the operand
 /// where that divides and exists, and zeros elsewhere. (Steps > 1 spread a gradient for strided convolutions.)
-template <int Height, int Width, int Channels, int Rows_, int Columns_, int FirstRow, int FirstColumn, int StepH, int StepW>
+template <int Height, int Width, int Channels, int Rows_, int Columns_, int FirstRow, int FirstColumn, int StepH, int StepW,
+          int Pitch = Channels>
 struct PaddedImage {
-  static constexpr int rows = Rows_, columns = Columns_, channels = Channels;
-  static constexpr std::int64_t floats = std::int64_t{Rows_} * Columns_ * Channels;
+  static constexpr int rows = Rows_, columns = Columns_, channels = Pitch;  // floats a pixel; those behind Channels are zero
+  static constexpr std::int64_t floats = std::int64_t{Rows_} * Columns_ * Pitch;
 
   template <class Prologue>
   static void fill(float* image, const Slot* slots, int sample) {
@@ -27,10 +38,12 @@ struct PaddedImage {
       const bool row = j + FirstRow >= 0 && (j + FirstRow) % StepH == 0 && h < Height;
       for (int i = 0; i < columns; ++i, image += channels) {
         const int w = (i + FirstColumn) / StepW;
-        if (row && i + FirstColumn >= 0 && (i + FirstColumn) % StepW == 0 && w < Width)
-          run_row<Prologue, channels>(slots, sample, 0, h, w, 0, channels, no_input, [&](int c, auto v) { write(image + c, v); });
-        else
-          for (int c = 0; c < channels; ++c) image[c] = 0;
+        int filled = 0;
+        if (row && i + FirstColumn >= 0 && (i + FirstColumn) % StepW == 0 && w < Width) {
+          run_row<Prologue, Channels>(slots, sample, 0, h, w, 0, Channels, no_input, [&](int c, auto v) { write(image + c, v); });
+          filled = Channels;
+        }
+        for (int c = filled; c < channels; ++c) image[c] = 0;
       }
     }
   }
@@ -118,7 +131,7 @@ using ForwardImage = PaddedImage<G::H, G::W, G::C, (G::P - 1) * G::stride_h + (G
                                  (G::Q - 1) * G::stride_w + (G::S - 1) * G::dilation_w + 1, -G::pad_top, -G::pad_left, 1, 1>;
 
 template <class G, bool Batched, class A, class B, class E, class Side>
-  requires(!is_matrix<G>)
+  requires(is_direct<G, typename E::pool>)
 struct Runner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>>
     : ConvolutionRunner<ConvolutionPass<ForwardImage<G>, G::P, G::Q, G::K, G::R, G::S, G::stride_h, G::stride_w,
                                         G::dilation_h, G::dilation_w, G::groups, A, E>,
@@ -137,7 +150,7 @@ struct Runner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>>
 /// dx(h, w, c) gathers dy at (h + pad - r * dilation) / stride: a convolution of the spread gradient with the
 /// weights turned around, with the channels' roles exchanged.
 template <class G, bool Batched, class A, class B, class E, class Side>
-  requires(!is_matrix<G>)
+  requires(is_direct<G, typename E::pool>)
 struct Runner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>>
     : ConvolutionRunner<
           ConvolutionPass<PaddedImage<G::P, G::Q, G::K, G::H + (G::R - 1) * G::dilation_h, G::W + (G::S - 1) * G::dilation_w,
@@ -165,7 +178,7 @@ struct Runner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side
 /// dw(r, s, c, k): each thread adds its samples into its partial; `finish` adds the partials and runs the epilogue.
 /// Behind the partial's weights lie the sums of dy for `Side`.
 template <class G, bool Batched, class A, class B, class E, class Side>
-  requires(!is_matrix<G>)
+  requires(is_direct<G> || (!is_matrix<G> && !Batched))
 struct Runner<kernel::Contraction<Mode::weight_gradient, G, Batched, A, B, E, Side>> : RunnerDefaults {
   using Image = ForwardImage<G>;
   static constexpr Partition partition = Batched ? Partition::reduced : Partition::outputs;

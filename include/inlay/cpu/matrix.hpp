@@ -4,28 +4,9 @@
 #pragma once
 
 #include <inlay/cpu/convolution.hpp>
+#include <inlay/cpu/multiply_tile.hpp>
 
 namespace inlay::cpu {
-
-/// c[row][Vectors * lanes] += sum over d of a[row * RowStride + d * DepthStride] * b[d * pitch + ...].
-template <int Rows, int Vectors, int RowStride, int DepthStride>
-[[gnu::noinline]] void multiply_tile(const float* a, const float* b, std::int64_t pitch, int depth, float* c) {
-  Vector sum[Rows][Vectors];
-  unroll<Rows>([&](int i) INLAY_LAMBDA {
-    unroll<Vectors>([&](int v) INLAY_LAMBDA { sum[i][v] = load_vector(c + (i * Vectors + v) * lanes); });
-  });
-  for (int d = 0; d < depth; ++d, a += DepthStride, b += pitch) {
-    Vector row[Vectors];
-    unroll<Vectors>([&](int v) INLAY_LAMBDA { row[v] = load_vector(b + v * lanes); });
-    unroll<Rows>([&](int i) INLAY_LAMBDA {
-      const Vector value = splat(a[i * RowStride]);
-      unroll<Vectors>([&](int v) INLAY_LAMBDA { sum[i][v] += value * row[v]; });
-    });
-  }
-  unroll<Rows>([&](int i) INLAY_LAMBDA {
-    unroll<Vectors>([&](int v) INLAY_LAMBDA { store_vector(c + (i * Vectors + v) * lanes, sum[i][v]); });
-  });
-}
 
 /// Blocking of a product with Columns columns.
 template <int Columns>
@@ -83,7 +64,7 @@ struct MatrixRunner : RunnerDefaults {
             panel_weights = b;
           }
           for (int i = 0; i < computed; i += T::rows)
-            multiply_tile<T::rows, T::vectors, depth, 1>(a + i * depth, panel_weights, in_place ? Columns : T::width, deep,
+            multiply_tile<T::rows, T::vectors, depth, 1, true>(a + i * depth, panel_weights, in_place ? Columns : T::width, deep,
                                                          c + i * T::width);
         }
         for (int i = 0; i < count; ++i) {
@@ -158,7 +139,7 @@ struct Runner<kernel::Contraction<Mode::weight_gradient, G, Batched, A, B, E, Si
           gather<A, G::C>(x, pitch, slots, r, deep, row, end);
           gather<B, G::K>(dy, T::width, slots, r, deep, column, last);
           for (int i = 0; i < end - row; i += T::rows)
-            multiply_tile<T::rows, T::vectors, 1, pitch>(x + i, dy, T::width, deep, c + i * T::width);
+            multiply_tile<T::rows, T::vectors, 1, pitch, true>(x + i, dy, T::width, deep, c + i * T::width);
           if (side)
             for (int d = 0; d < deep; ++d)
               for (int k = 0; k < T::width; ++k) sums[k] += dy[d * T::width + k];

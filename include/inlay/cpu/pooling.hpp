@@ -6,12 +6,12 @@
 namespace inlay::cpu {
 
 /// Pools one row of windows: `rows` holds Pool::height rows of Columns pixels, Pitch floats a pixel; runs Post at
-/// (0, p, q, 0..Channels-1) with the maximum and its index in the window. The first of equal elements wins.
+/// (0, p, first + q, 0..Channels-1), q < count, with the maximum and its index in the window. The first of equal elements wins.
 template <class Pool, class Post, int Columns, int Channels, int Pitch>
-void pool_row(const Slot* slots, int sample, int p, const float* rows) {
-  for (int q = 0; q < Columns / Pool::width; ++q)
+void pool_row(const Slot* slots, int sample, int p, const float* rows, int first = 0, int count = Columns / Pool::width) {
+  for (int q = 0; q < count; ++q)
     run_row<Post, Channels>(
-        slots, sample, 0, p, q, 0, Channels,
+        slots, sample, 0, p, first + q, 0, Channels,
         [&](auto& context, int c) {
           using V = decltype(context.value);
           for (int w = 0; w < Pool::height * Pool::width; ++w) {

@@ -10,6 +10,7 @@
 #include <inlay/cpu/matrix.hpp>
 #include <inlay/cpu/pooling.hpp>
 #include <inlay/cpu/reduction.hpp>
+#include <inlay/cpu/winograd_convolution.hpp>
 #include <inlay/kernel/lower.hpp>
 
 namespace inlay::cpu {

@@ -28,7 +28,8 @@ struct Maximum {
 
 /// combine(...) of all threads' values, given to every thread. T is trivially copyable, of 4, 8, 12 or 16 bytes;
 /// `combine` is associative, operands in the order of the threads. All `Threads` of the block must call it, at one
-/// place; it ends after a barrier. Natively it takes static shared memory besides the launch's: sizeof(T) x (warps + 1).
+/// place; it ends after a barrier. Natively it takes static shared memory besides the launch's: sizeof(T) x (warps +
+/// 1).
 template <int Threads, class T, class Combine>
 INLAY_DEVICE T block_reduce(T value, Combine combine) {
   static_assert(Threads % 32 == 0 && Threads <= 1024, "a block has a multiple of 32 threads, up to 1024");
@@ -42,8 +43,8 @@ INLAY_DEVICE T block_reduce(T value, Combine combine) {
   return result;
 #else
   if (block_threads() != Threads)
-    emulator::report("block_reduce<" + std::to_string(Threads) + "> in a block of " + std::to_string(block_threads()) +
-                     " threads: the numbers must be equal");
+    emulator::report("block_reduce<" + std::to_string(Threads) + "> in a block of " +
+                     std::to_string(block_threads()) + " threads: the numbers must be equal");
   for (int step = 1; step < 32; step *= 2) {
     const T other = shuffle_down(value, step);
     if (lane() + step < 32) value = combine(value, other);

@@ -17,10 +17,9 @@
 // memory into a variable of its own type (`float a = tile[i];`, not auto).
 #pragma once
 
+#include <cmath>
 #include <inlay/core/host_device.hpp>
 #include <inlay/cuda/dim3.hpp>
-
-#include <cmath>
 
 #if defined(__CUDACC__)
 
@@ -100,16 +99,19 @@ class Global {
   Global() = default;
   INLAY_HOST_DEVICE Global(T* data, std::int64_t) : elements(data) {}
   template <class U>
-    requires std::is_same_v<const U, T>
-  INLAY_HOST_DEVICE Global(const Global<U>& other) : elements(other.elements) {}
+  requires std::is_same_v<const U, T> INLAY_HOST_DEVICE Global(const Global<U>& other) : elements(other.elements) {}
 
   INLAY_HOST_DEVICE T& operator[](std::int64_t i) const { return elements[i]; }
 
   /// Elements i, i + 1, ... by one instruction; their address must be a multiple of the vector's size.
   INLAY_HOST_DEVICE auto load2(std::int64_t i) const { return vector<2>(i); }
   INLAY_HOST_DEVICE auto load4(std::int64_t i) const { return vector<4>(i); }
-  INLAY_HOST_DEVICE void store2(std::int64_t i, const Vector<std::remove_const_t<T>, 2>& v) const { vector<2>(i) = v; }
-  INLAY_HOST_DEVICE void store4(std::int64_t i, const Vector<std::remove_const_t<T>, 4>& v) const { vector<4>(i) = v; }
+  INLAY_HOST_DEVICE void store2(std::int64_t i, const Vector<std::remove_const_t<T>, 2>& v) const {
+    vector<2>(i) = v;
+  }
+  INLAY_HOST_DEVICE void store4(std::int64_t i, const Vector<std::remove_const_t<T>, 4>& v) const {
+    vector<4>(i) = v;
+  }
 
   /// Through the read-only cache: for memory that nothing writes while the kernel runs.
   INLAY_DEVICE T load_invariant(std::int64_t i) const { return __ldg(elements + i); }

@@ -1,9 +1,8 @@
 // Arrays in the GPU's memory, owned.
 #pragma once
 
-#include <inlay/cuda/launch.hpp>
-
 #include <algorithm>
+#include <inlay/cuda/launch.hpp>
 #include <limits>
 #include <span>
 #include <utility>
@@ -54,15 +53,17 @@ class DeviceBuffer {
   /// Copies to elements `first`, first + 1, ... `values` in pinned memory must live until the stream has done it.
   void upload(std::span<const T> values, const Stream& stream, std::size_t first = 0) {
     check_range("upload", first, values.size());
-    check(cudaMemcpyAsync(memory + first, values.data(), values.size_bytes(), cudaMemcpyHostToDevice, stream.handle()),
-          "copying to the device");
+    check(
+        cudaMemcpyAsync(memory + first, values.data(), values.size_bytes(), cudaMemcpyHostToDevice, stream.handle()),
+        "copying to the device");
   }
 
   /// Copies from elements `first`, first + 1, ...; they are there when it returns, unless the stream is captured.
   void download(std::span<T> values, const Stream& stream, std::size_t first = 0) const {
     check_range("download", first, values.size());
-    check(cudaMemcpyAsync(values.data(), memory + first, values.size_bytes(), cudaMemcpyDeviceToHost, stream.handle()),
-          "copying from the device");
+    check(
+        cudaMemcpyAsync(values.data(), memory + first, values.size_bytes(), cudaMemcpyDeviceToHost, stream.handle()),
+        "copying from the device");
     if (!stream.is_capturing()) stream.synchronize();
   }
 
@@ -86,8 +87,8 @@ class DeviceBuffer {
  private:
   void check_range(const char* what, std::size_t first, std::size_t length) const {
     if (first > count || length > count - first)
-      throw Error(std::string(what) + " of elements " + std::to_string(first) + " to " + std::to_string(first + length) +
-                  " of a device buffer of " + std::to_string(count) + ".");
+      throw Error(std::string(what) + " of elements " + std::to_string(first) + " to " +
+                  std::to_string(first + length) + " of a device buffer of " + std::to_string(count) + ".");
   }
 
   CudaError out_of_memory(const char* purpose) const {
@@ -97,9 +98,9 @@ class DeviceBuffer {
     const auto mib = [](std::size_t bytes) { return std::to_string(bytes >> 20) + " MiB"; };
     return {cudaErrorMemoryAllocation, "cudaErrorMemoryAllocation: " + std::string(purpose) + " of " +
                                            std::to_string(count) + " elements of " + std::to_string(sizeof(T)) +
-                                           " bytes (" + mib(count * sizeof(T)) + ") does not fit into device memory: " +
-                                           mib(free) + " of " + mib(total) + " are free." +
-                                           advice(cudaErrorMemoryAllocation)};
+                                           " bytes (" + mib(count * sizeof(T)) +
+                                           ") does not fit into device memory: " + mib(free) + " of " + mib(total) +
+                                           " are free." + advice(cudaErrorMemoryAllocation)};
   }
 
   T* memory = nullptr;

@@ -1,9 +1,8 @@
 // Grids of blocks and small vectors of elements: the two value types that host code and kernels share.
 #pragma once
 
-#include <inlay/core/host_device.hpp>
-
 #include <cstdint>
+#include <inlay/core/host_device.hpp>
 
 namespace inlay::cuda {
 

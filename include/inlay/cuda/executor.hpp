@@ -14,6 +14,7 @@
 #include <inlay/kernel/lower.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <span>
 #include <utility>
@@ -30,27 +31,21 @@ class Executor {
         inputs(static_cast<std::size_t>(plan().inputs.size)),
         parameters(static_cast<std::size_t>(plan().parameters.size), nullptr),
         numbers(static_cast<std::size_t>(plan().inputs.size + first_number), 0.0f),
-        device_numbers(numbers.size(), "the numbers of a step"),
-        cursor(1, "the place in an epoch") {
-    cursor.fill(0, stream);
-  }
+        device_numbers(numbers.size(), "the numbers of a step") {}
 
-  /// Makes room for batches of up to `samples`. Called by run; call it before timing or capturing.
+  /// Makes room for batches of `samples`. Called by run; call it before timing or capturing.
   void reserve(int samples) {
-    if (samples <= capacity) return;
-    graphs.clear();
-    stream.synchronize();
-    const std::int64_t scratch = scratch_floats(samples, launches());
-    memory = DeviceBuffer<unsigned char>();
-    scratch_memory = DeviceBuffer<float>();
-    memory = DeviceBuffer<unsigned char>(static_cast<std::size_t>(
-        plan().arena_bytes_per_sample * samples + plan().arena_bytes_shared + 1), "the values of a batch");
-    scratch_memory = DeviceBuffer<float>(static_cast<std::size_t>(scratch + 1), "the partial sums of a batch");
-    for (int i = 0; i < plan().inputs.size; ++i) {
-      Source& source = input(i);
-      if (source.own.size() > 0) allocate_input(i, samples);
+    // Partial sums of a small batch may need more than those of a large one, which is split into fewer parts.
+    const auto scratch = static_cast<std::size_t>(scratch_floats(samples, launches()));
+    if (samples > capacity) {
+      capacity = 0;
+      replace(memory, static_cast<std::size_t>(plan().arena_bytes_per_sample * samples + plan().arena_bytes_shared + 1),
+              "the values of a batch");
+      for (int i = 0; i < plan().inputs.size; ++i)
+        if (input(i).gathered) make_room(i, samples);
+      capacity = samples;
     }
-    capacity = samples;
+    if (scratch_memory.size() < scratch + 1) replace(scratch_memory, scratch + 1, "the partial sums of a batch");
   }
 
   // --- inputs and parameters -----------------------------------------------------------------------------------
@@ -63,23 +58,23 @@ class Executor {
   }
   /// Input i is picked from a dataset on the device, from where set_cursor says.
   void bind_gathered(int i, const GatherSource& source) {
-    allocate_input(i, capacity > 0 ? capacity : 1);
     input(i).source = source;
     input(i).gathered = true;
+    make_room(i, std::max(capacity, 1));
     graphs.clear();
   }
   /// Input i is copied from the host, for the runs that follow.
   void upload_input(int i, std::span<const unsigned char> bytes) {
-    const std::int64_t each = input_bytes(i);
-    const int samples = static_cast<int>((static_cast<std::int64_t>(bytes.size()) + each - 1) / each);
-    if (input(i).gathered || static_cast<std::int64_t>(input(i).own.size()) < samples * each || input(i).data == nullptr)
-      allocate_input(i, samples > capacity ? samples : capacity);
+    const std::int64_t each = input_bytes(i), samples = (static_cast<std::int64_t>(bytes.size()) + each - 1) / each;
+    if (input(i).gathered) graphs.clear();
+    input(i).gathered = false;
+    make_room(i, static_cast<int>(samples));
     input(i).own.upload(bytes, stream);
   }
   /// Shared input i is one number.
   void set_number(int i, float value) { numbers[static_cast<std::size_t>(first_number + i)] = value; }
   /// Where in their order gathered inputs begin.
-  void set_cursor(int first) { cursor.fill(first, stream); }
+  void set_cursor(int first) { numbers[cursor_number] = std::bit_cast<float>(first); }
 
   /// Parameter i lies in device memory: read, and updated in place by training programs.
   void bind_parameter(int i, float* device_data) {
@@ -135,14 +130,14 @@ class Executor {
     bool gathered = false;
     GatherSource source{};
   };
-  static constexpr int first_number = 1;  // number 0 is the batch size, number 1 + i is input i
+  // What is uploaded before each run: the batch size, the cursor (an integer's bits), then input i if it is a number.
+  static constexpr int cursor_number = 1, first_number = 2;
 
   const Stream& stream;
   std::vector<Source> inputs;
   std::vector<float*> parameters;
   std::vector<float> numbers;
   DeviceBuffer<float> device_numbers;
-  DeviceBuffer<int> cursor;
   DeviceBuffer<unsigned char> memory;
   DeviceBuffer<float> scratch_memory;
   std::vector<std::pair<int, CapturedGraph>> graphs;
@@ -154,17 +149,22 @@ class Executor {
   Source& input(int i) { return inputs.at(static_cast<std::size_t>(i)); }
   static std::int64_t input_bytes(int i) { return plan().inputs[i].shape.count() * size_of(plan().inputs[i].element); }
 
-  void allocate_input(int i, int samples) {
+  /// Input i lies in a buffer of the executor's own, which is large enough afterwards (and empty if it was not).
+  void make_room(int i, int samples) {
     Source& source = input(i);
-    const int copies = plan().inputs[i].batched ? (samples > capacity ? samples : capacity) : 1;
-    const std::size_t bytes = static_cast<std::size_t>(input_bytes(i) * (copies > 0 ? copies : 1));
-    if (source.own.size() < bytes) {
-      stream.synchronize();
-      source.own = DeviceBuffer<unsigned char>(bytes, "an input");
-    }
+    const auto bytes = static_cast<std::size_t>(input_bytes(i) * (plan().inputs[i].batched ? samples : 1));
+    if (source.own.size() < bytes) replace(source.own, bytes, "an input");
+    if (source.data != source.own.data()) graphs.clear();
     source.data = source.own.data();
-    source.gathered = false;
+  }
+
+  /// Another buffer for `buffer`, whose memory is given back first. Recorded graphs named it: they are forgotten.
+  template <class T>
+  void replace(DeviceBuffer<T>& buffer, std::size_t count, const char* purpose) {
     graphs.clear();
+    stream.synchronize();
+    buffer = DeviceBuffer<T>();
+    buffer = DeviceBuffer<T>(count, purpose);
   }
 
   template <int... L>
@@ -183,22 +183,16 @@ class Executor {
   void prepare(int samples) {
     if (samples < 1) throw Error("run: a batch of " + std::to_string(samples) + " samples; at least 1 is needed");
     reserve(samples);
-    for (int i = 0; i < plan().inputs.size; ++i)
-      if (input(i).gathered && static_cast<std::int64_t>(input(i).own.size()) < samples * input_bytes(i)) {
-        const GatherSource source = input(i).source;
-        allocate_input(i, samples);
-        input(i).source = source;
-        input(i).gathered = true;
-      }
     numbers[0] = static_cast<float>(samples);
     device_numbers.upload(numbers, stream);
     last_samples = samples;
   }
 
   void enqueue_all(int samples) {
+    const Global<const int> cursor(reinterpret_cast<const int*>(device_numbers.data() + cursor_number), 1);
     for (int i = 0; i < plan().inputs.size; ++i)
       if (input(i).gathered)
-        gather_rows(stream, input(i).source, std::as_const(cursor).view(), input(i).data, input_bytes(i), samples);
+        gather_rows(stream, input(i).source, cursor, input(i).data, input_bytes(i), samples);
     enqueue_launches(samples, launches());
   }
   template <int... L>

@@ -1,10 +1,9 @@
-// Starts a kernel: a type with `static INLAY_DEVICE void run(Arguments...)`. Where it has a constant `threads`, blocks
-// have that size and the compiler may use all registers that it leaves.
+// Starts a kernel: a type with `static INLAY_DEVICE void run(Arguments...)`. Where it has a constant `threads`,
+// blocks have that size and the compiler may use all registers that it leaves.
 #pragma once
 
 #include <inlay/cuda/device.hpp>
 #include <inlay/cuda/stream.hpp>
-
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -35,7 +34,9 @@ const std::string& kernel_name() {
 }
 
 template <class Kernel>
-concept SizedKernel = requires { Kernel::threads; };
+concept SizedKernel = requires {
+  Kernel::threads;
+};
 
 #if defined(__CUDACC__)
 
@@ -70,8 +71,9 @@ void launch(Dim3 grid, int threads, std::size_t shared_bytes, const Stream& stre
                 " threads: a multiple of 32 from 32 to 1024 is needed.");
   if constexpr (SizedKernel<Kernel>)
     if (threads != Kernel::threads)
-      throw Error("launch of " + name + " with blocks of " + std::to_string(threads) + " threads, but it was written for " +
-                  std::to_string(Kernel::threads) + ": pass its constant `threads`.");
+      throw Error("launch of " + name + " with blocks of " + std::to_string(threads) +
+                  " threads, but it was written for " + std::to_string(Kernel::threads) +
+                  ": pass its constant `threads`.");
 #if defined(__CUDACC__)
   const auto function = [] {
     if constexpr (SizedKernel<Kernel>)
@@ -88,8 +90,9 @@ void launch(Dim3 grid, int threads, std::size_t shared_bytes, const Stream& stre
   if (const cudaError_t status = cudaGetLastError(); status != cudaSuccess) check(status, "starting kernel " + name);
 #else
   if (shared_bytes > emulator::Machine::max_shared_bytes)
-    throw Error("launch of " + name + " with " + std::to_string(shared_bytes) + " bytes of shared memory a block: at most " +
-                std::to_string(emulator::Machine::max_shared_bytes) + " exist on any supported GPU.");
+    throw Error("launch of " + name + " with " + std::to_string(shared_bytes) +
+                " bytes of shared memory a block: at most " + std::to_string(emulator::Machine::max_shared_bytes) +
+                " exist on any supported GPU.");
   emulator::enqueue(stream.handle(), [=, &name, packed = std::tuple<Arguments...>(arguments...)] {
     emulator::run_grid<Kernel>(name.c_str(), grid, threads, shared_bytes, packed);
   });

@@ -43,7 +43,8 @@ struct Multiply {
     const int end = begin + split.depth_each < total ? begin + split.depth_each : total;
 
     Sums sums = {};
-    const float side = walk(slots, shared, table, at, begin, ceil_divide(end - begin, S::depth), samples, sums);
+    const int steps = P::one_step ? 1 : ceil_divide(end - begin, S::depth);
+    const float side = walk(slots, shared, table, at, begin, steps, samples, sums);
     INLAY_UNROLL
     for (int pass = 0; pass < S::passes; ++pass) {
       stage_band(shared, at, pass, sums);

@@ -123,6 +123,8 @@ struct Product {
     return {index / tap_channels / G::S, index / tap_channels % G::S, index % tap_channels};
   }
 
+  static constexpr bool one_step = !weights && tapped <= Shape::depth;
+
   // --- splitting the depth -------------------------------------------------------------------------------------
 
   // Enough blocks for a large device, each with enough to do.

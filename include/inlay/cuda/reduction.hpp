@@ -1,9 +1,10 @@
 // Reductions over the axes of each sample, and over the samples. A block of threads is a table: kept coordinates lie
-// along its columns, and its rows share the elements to reduce, each in a fixed order; then the rows are combined
-// pairwise, also in a fixed order. Over a large batch, blocks leave partial results in scratch memory and a second
+// along its columns, and its rows share the elements to reduce, each in a fixed order; then the rows are combined,
+// also in a fixed order. Over a large batch, blocks leave partial results in scratch memory and a second
 // kernel combines those.
 #pragma once
 
+#include <inlay/cuda/block_reduce.hpp>
 #include <inlay/cuda/runner.hpp>
 
 namespace inlay::cuda {
@@ -26,6 +27,11 @@ INLAY_DEVICE Reduced combine(Reduced a, Reduced b) {
   if constexpr (Op == ReduceOp::sum) return {a.value + b.value, 0};
   else return b.value > a.value || (b.value == a.value && b.position < a.position) ? b : a;
 }
+
+template <ReduceOp Op>
+struct Combine {
+  INLAY_DEVICE Reduced operator()(const Reduced& a, const Reduced& b) const { return combine<Op>(a, b); }
+};
 
 template <class K>
 struct Reducer;
@@ -78,7 +84,9 @@ struct Reducer<kernel::Reduction<Op, D, Axes, Batched, OverBatch, Prologue, Post
     const int thread = thread_index(), row = thread / columns, k = first_kept + thread % columns;
     Reduced result = nothing_reduced<Op>();
     if (k < kept) result = walk(slots, sample, k, begin + row, end, rows);
-    if constexpr (rows > 1) {
+    if constexpr (columns == 1) {
+      result = block_reduce<Threads>(result, Combine<Op>{});
+    } else if constexpr (rows > 1) {
       for (int half = rows / 2; half > 0; half /= 2) {
         values[thread] = result.value;
         if constexpr (Op != ReduceOp::sum) positions[thread] = result.position;

@@ -1,5 +1,5 @@
-// What the host needs to run kernels: devices, streams, memory, launches and captured graphs. The wrappers are written
-// against the CUDA run-time library; in the emulator emulator/runtime_api.hpp stands in for it.
+// What the host needs to run kernels: devices, streams, memory, launches and captured graphs. The wrappers are
+// written against the CUDA run-time library; in the emulator emulator/runtime_api.hpp stands in for it.
 #pragma once
 
 #include <inlay/cuda/captured_graph.hpp>

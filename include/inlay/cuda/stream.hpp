@@ -2,7 +2,6 @@
 #pragma once
 
 #include <inlay/cuda/check.hpp>
-
 #include <utility>
 
 namespace inlay::cuda {

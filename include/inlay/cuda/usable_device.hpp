@@ -2,9 +2,8 @@
 // leaves visible, numbered from 0 as CUDA does.
 #pragma once
 
-#include <inlay/cuda/check.hpp>
-
 #include <cstddef>
+#include <inlay/cuda/check.hpp>
 #include <optional>
 #include <string>
 
@@ -46,7 +45,8 @@ inline cudaError_t find_kernel_image() {
 inline std::string compiled_architectures() {
   std::string text;
 #if defined(__CUDA_ARCH_LIST__)
-  for (int architecture : {__CUDA_ARCH_LIST__}) text += (text.empty() ? "sm_" : " sm_") + std::to_string(architecture / 10);
+  for (int architecture : {__CUDA_ARCH_LIST__})
+    text += (text.empty() ? "sm_" : " sm_") + std::to_string(architecture / 10);
 #endif
   return text;
 }
@@ -69,15 +69,19 @@ inline DeviceQuery usable_device(int ordinal = 0) {
   if (counted != cudaSuccess) cudaGetLastError();
   if (driver == 0) return {{}, "no NVIDIA driver is installed"};
   if (counted == cudaErrorInsufficientDriver)
-    return {{}, "the NVIDIA driver supports CUDA " + detail::version_text(driver) + ", but this program needs CUDA " +
-                    detail::version_text(CUDART_VERSION) + ": update the driver"};
+    return {{},
+            "the NVIDIA driver supports CUDA " + detail::version_text(driver) + ", but this program needs CUDA " +
+                detail::version_text(CUDART_VERSION) + ": update the driver"};
   if (counted == cudaErrorNoDevice || (counted == cudaSuccess && count == 0))
     return {{}, "no CUDA device is visible (nvidia-smi lists devices, CUDA_VISIBLE_DEVICES hides them)"};
   if (counted != cudaSuccess)
-    return {{}, std::string("CUDA cannot be used: ") + cudaGetErrorName(counted) + " (" + cudaGetErrorString(counted) + ")"};
+    return {
+        {},
+        std::string("CUDA cannot be used: ") + cudaGetErrorName(counted) + " (" + cudaGetErrorString(counted) + ")"};
   if (ordinal < 0 || ordinal >= count)
-    return {{}, "there is no CUDA device " + std::to_string(ordinal) + ": " + std::to_string(count) +
-                    " visible, numbered from 0"};
+    return {{},
+            "there is no CUDA device " + std::to_string(ordinal) + ": " + std::to_string(count) +
+                " visible, numbered from 0"};
 
   cudaDeviceProp properties{};
   cudaError_t status = cudaSetDevice(ordinal);
@@ -88,14 +92,16 @@ inline DeviceQuery usable_device(int ordinal = 0) {
     status = detail::find_kernel_image();
     if (status != cudaSuccess) {
       cudaGetLastError();
-      return {{}, named + " cannot run this program's kernels, which were compiled for " +
-                      detail::compiled_architectures() + ": " + cudaGetErrorName(status)};
+      return {{},
+              named + " cannot run this program's kernels, which were compiled for " +
+                  detail::compiled_architectures() + ": " + cudaGetErrorName(status)};
     }
   }
   if (status != cudaSuccess) {
     cudaGetLastError();
-    return {{}, "CUDA device " + std::to_string(ordinal) + " cannot be used: " + cudaGetErrorName(status) + " (" +
-                    cudaGetErrorString(status) + ")"};
+    return {{},
+            "CUDA device " + std::to_string(ordinal) + " cannot be used: " + cudaGetErrorName(status) + " (" +
+                cudaGetErrorString(status) + ")"};
   }
   return {Device{ordinal, properties.name, properties.major, properties.minor, properties.multiProcessorCount,
                  properties.totalGlobalMem},

@@ -6,14 +6,18 @@
 
 #include <inlay/expr/tensor.hpp>
 
+#if __has_include(<Eigen/Core>)
 #include <Eigen/Core>
+#else
+#include <eigen3/Eigen/Core>
+#endif
 
 namespace inlay {
 
 namespace expr::detail {
 template <class T, int Rows, int Columns>
-using EigenMatrix =
-    Eigen::Matrix<std::remove_const_t<T>, Rows, Columns, Columns == 1 && Rows != 1 ? Eigen::ColMajor : Eigen::RowMajor>;
+using EigenMatrix = Eigen::Matrix<std::remove_const_t<T>, Rows, Columns,
+                                  Columns == 1 && Rows != 1 ? Eigen::ColMajor : Eigen::RowMajor>;
 }
 
 /// A matrix, or a vector as a column.
@@ -34,23 +38,28 @@ auto as_eigen(const Tensor<T, Rows, Columns>& tensor) {
   return Eigen::Map<const expr::detail::EigenMatrix<T, Rows, Columns>>(tensor.data());
 }
 
-/// The elements of a contiguous row-major Eigen matrix or map of fixed size, as a view (of constant elements: as a leaf
-/// of formulas); column vectors are (N).
+/// The elements of a contiguous row-major Eigen matrix or map of fixed size, as a view (of constant elements: as a
+/// leaf of formulas); column vectors are (N).
 template <class Matrix>
 auto as_tensor(Matrix& matrix) {
   constexpr int rows = Matrix::RowsAtCompileTime, columns = Matrix::ColsAtCompileTime;
   static_assert(rows != Eigen::Dynamic && columns != Eigen::Dynamic, "as_tensor needs extents fixed at compile time");
-  static_assert(Matrix::IsRowMajor || columns == 1, "as_tensor needs a row-major matrix: Inlay's tensors are row-major");
+  static_assert(Matrix::IsRowMajor || columns == 1,
+                "as_tensor needs a row-major matrix: Inlay's tensors are row-major");
   static_assert(Matrix::InnerStrideAtCompileTime == 1 &&
                     (columns == 1 || rows == 1 || Matrix::OuterStrideAtCompileTime == columns),
                 "as_tensor needs contiguous elements");
   using T = typename Matrix::Scalar;
   if constexpr (std::is_const_v<std::remove_pointer_t<decltype(matrix.data())>>) {
-    if constexpr (columns == 1) return expr::Leaf<T, rows>{matrix.data()};
-    else return expr::Leaf<T, rows, columns>{matrix.data()};
+    if constexpr (columns == 1)
+      return expr::Leaf<T, rows>{matrix.data()};
+    else
+      return expr::Leaf<T, rows, columns>{matrix.data()};
   } else {
-    if constexpr (columns == 1) return TensorView<T, rows>(matrix.data());
-    else return TensorView<T, rows, columns>(matrix.data());
+    if constexpr (columns == 1)
+      return TensorView<T, rows>(matrix.data());
+    else
+      return TensorView<T, rows, columns>(matrix.data());
   }
 }
 

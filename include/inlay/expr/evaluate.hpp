@@ -1,20 +1,19 @@
-// Assignment of a formula: its type becomes one Program, which runs on the leaves that the value points at. The result
-// is written where it belongs by the kernel that computes it. Where the destination is also a leaf, a formula
+// Assignment of a formula: its type becomes one Program, which runs on the leaves that the value points at. The
+// result is written where it belongs by the kernel that computes it. Where the destination is also a leaf, a formula
 // whose elements depend on their own coordinate only runs in place; any other goes by way of a copy.
 #pragma once
 
 #include <inlay/expr/expression.hpp>
 #include <inlay/expr/run.hpp>
 #include <inlay/graph/program.hpp>
-
 #include <vector>
 
 namespace inlay::expr {
 
 namespace detail {
 
-/// Has a value its kernel's store write it where it belongs (as a parameter's next value), if a map computes it; other
-/// values are outputs, which the run copies.
+/// Has a value its kernel's store write it where it belongs (as a parameter's next value), if a map computes it;
+/// other values are outputs, which the run copies.
 constexpr void add_output(Graph& g, int node) {
   int base = node;
   while (g.nodes.data[base].op == Op::reshape) base = g.nodes.data[base].operands[0];
@@ -76,8 +75,10 @@ Leaves<E> leaves_of(const E& formula) {
   Leaves<E> leaves;
   int number = 0;
   auto collect = [&](const auto& leaf, int i) {
-    if constexpr (requires { leaf.data; }) leaves.data[i] = leaf.data;
-    else leaves.data[i] = &leaf.value;
+    if constexpr (requires { leaf.data; })
+      leaves.data[i] = leaf.data;
+    else
+      leaves.data[i] = &leaf.value;
   };
   formula.visit(collect, number);
   return leaves;

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <inlay/graph/symbol.hpp>
-
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -89,7 +88,7 @@ concept Operand = Node<T> || HasLeaf<T>;
 
 /// Operands with at least one tensor or formula among them; the others are numbers.
 template <class... Ts>
-concept Operands = (false || ... || Operand<Ts>) && (true && ... && (Operand<Ts> || Number<std::remove_cvref_t<Ts>>));
+concept Operands = (false || ... || Operand<Ts>)&&(true && ... && (Operand<Ts> || Number<std::remove_cvref_t<Ts>>));
 
 /// The node that stands for an operand.
 template <class T>

@@ -10,7 +10,6 @@
 
 #include <inlay/expr/tensor.hpp>
 #include <inlay/graph/gradient.hpp>
-
 #include <tuple>
 #include <vector>
 
@@ -76,8 +75,8 @@ typename GradientOf<L>::type collect(const L& of, const void* const* leaves, flo
 
 }  // namespace expr::detail
 
-/// d(loss)/d(tensor) for each tensor of `wrt`, as a tuple of Tensors of the same shapes. `loss` has one element. A tensor
-/// that isn't in the formula has gradient zero.
+/// d(loss)/d(tensor) for each tensor of `wrt`, as a tuple of Tensors of the same shapes. `loss` has one element. A
+/// tensor that isn't in the formula has gradient zero.
 template <expr::Node E, class... Leaves>
 auto gradients(const E& loss, const expr::Wrt<Leaves...>& wrt) {
   static_assert(E::Result::size() == 1, "gradients() takes a formula of one element: sum or average it");

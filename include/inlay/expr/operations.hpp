@@ -55,50 +55,50 @@ constexpr auto operator-(X&& x) {
   return expr::apply<expr::operation::Negate>(std::forward<X>(x));
 }
 template <class A, class B>
-  requires expr::Operands<A, B>
+requires expr::Operands<A, B>
 constexpr auto operator+(A&& a, B&& b) {
   return expr::apply<expr::operation::Add>(std::forward<A>(a), std::forward<B>(b));
 }
 template <class A, class B>
-  requires expr::Operands<A, B>
+requires expr::Operands<A, B>
 constexpr auto operator-(A&& a, B&& b) {
   return expr::apply<expr::operation::Subtract>(std::forward<A>(a), std::forward<B>(b));
 }
 template <class A, class B>
-  requires expr::Operands<A, B>
+requires expr::Operands<A, B>
 constexpr auto operator*(A&& a, B&& b) {
   return expr::apply<expr::operation::Multiply>(std::forward<A>(a), std::forward<B>(b));
 }
 template <class A, class B>
-  requires expr::Operands<A, B>
+requires expr::Operands<A, B>
 constexpr auto operator/(A&& a, B&& b) {
   return expr::apply<expr::operation::Divide>(std::forward<A>(a), std::forward<B>(b));
 }
 template <class A, class B>
-  requires expr::Operands<A, B>
+requires expr::Operands<A, B>
 constexpr auto maximum(A&& a, B&& b) {
   return expr::apply<expr::operation::Maximum>(std::forward<A>(a), std::forward<B>(b));
 }
 template <class A, class B>
-  requires expr::Operands<A, B>
+requires expr::Operands<A, B>
 constexpr auto minimum(A&& a, B&& b) {
   return expr::apply<expr::operation::Minimum>(std::forward<A>(a), std::forward<B>(b));
 }
 /// 1 where a equals b, else 0.
 template <class A, class B>
-  requires expr::Operands<A, B>
+requires expr::Operands<A, B>
 constexpr auto equal(A&& a, B&& b) {
   return expr::apply<expr::operation::Equal>(std::forward<A>(a), std::forward<B>(b));
 }
 /// 1 where a > b, else 0.
 template <class A, class B>
-  requires expr::Operands<A, B>
+requires expr::Operands<A, B>
 constexpr auto greater(A&& a, B&& b) {
   return expr::apply<expr::operation::Greater>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a where `condition` is not 0, else b.
 template <class C, class A, class B>
-  requires expr::Operands<C, A, B>
+requires expr::Operands<C, A, B>
 constexpr auto select(C&& condition, A&& a, B&& b) {
   return expr::apply<expr::operation::Select>(std::forward<C>(condition), std::forward<A>(a), std::forward<B>(b));
 }

@@ -5,10 +5,9 @@
 //   Tensor<float, 512, 128> y = relu(matmul(a, w) + b);   // one kernel
 #pragma once
 
+#include <initializer_list>
 #include <inlay/expr/evaluate.hpp>
 #include <inlay/expr/operations.hpp>
-
-#include <initializer_list>
 #include <memory>
 #include <new>
 
@@ -55,8 +54,9 @@ class Elements {
   template <Node E>
   void evaluate(const E& formula) {
     static_assert(std::is_same_v<T, float>, "formulas are evaluated in float");
-    error::require<same_but_for_ones(E::Result::shape),
-                   error::assigned_formula_has_another_shape<error::got<Extents...>, error::got_t<typename E::Result>>>();
+    error::require<
+        same_but_for_ones(E::Result::shape),
+        error::assigned_formula_has_another_shape<error::got<Extents...>, error::got_t<typename E::Result>>>();
     expr::assign(self().data(), formula);
   }
 
@@ -105,10 +105,7 @@ class Tensor : public expr::Elements<Tensor<T, Extents...>, T, Extents...> {
   }
   /// The value of a formula, or a copy of a view or of a tensor of another element type.
   template <expr::Operand E>
-    requires(!std::is_same_v<E, Tensor>)
-  Tensor(const E& formula) : Tensor() {
-    this->evaluate(expr::node(formula));
-  }
+  requires(!std::is_same_v<E, Tensor>) Tensor(const E& formula) : Tensor() { this->evaluate(expr::node(formula)); }
   /// The tensor of f(i, j, ...).
   template <class F>
   static Tensor from_function(F f) {
@@ -130,25 +127,21 @@ class Tensor : public expr::Elements<Tensor<T, Extents...>, T, Extents...> {
   }
   Tensor& operator=(Tensor&&) noexcept = default;
   template <expr::Operand E>
-    requires(!std::is_same_v<E, Tensor>)
-  Tensor& operator=(const E& formula) {
+  requires(!std::is_same_v<E, Tensor>) Tensor& operator=(const E& formula) {
     if (elements == nullptr) elements.reset(allocate());
     this->evaluate(expr::node(formula));
     return *this;
   }
   template <class Other>
-    requires expr::Operands<Tensor&, Other>
-  Tensor& operator+=(Other&& other) {
+  requires expr::Operands<Tensor&, Other> Tensor& operator+=(Other&& other) {
     return *this = *this + std::forward<Other>(other);
   }
   template <class Other>
-    requires expr::Operands<Tensor&, Other>
-  Tensor& operator-=(Other&& other) {
+  requires expr::Operands<Tensor&, Other> Tensor& operator-=(Other&& other) {
     return *this = *this - std::forward<Other>(other);
   }
   template <class Other>
-    requires expr::Operands<Tensor&, Other>
-  Tensor& operator*=(Other&& other) {
+  requires expr::Operands<Tensor&, Other> Tensor& operator*=(Other&& other) {
     return *this = *this * std::forward<Other>(other);
   }
 

@@ -4,10 +4,9 @@
 //   static_assert(plan<Net>.arena_bytes_per_sample < 64 * 1024);
 #pragma once
 
+#include <cstdint>
 #include <inlay/graph/program.hpp>
 #include <inlay/graph/trace.hpp>
-
-#include <cstdint>
 
 namespace inlay {
 
@@ -80,7 +79,8 @@ class CostOfLaunch {
         result_batched = n.batched;
         cost.elementwise.add(s.input.count(), s.batched);
         break;
-      default: break;
+      default:
+        break;
     }
     if (s.pool_height * s.pool_width > 1) cost.elementwise.add(domain, s.batched);
     body(s.a, s.kind == StageKind::pooling ? domain : s.input.count(), s.batched);
@@ -98,13 +98,18 @@ class CostOfLaunch {
           if (step.map != MapOp::copy) cost.elementwise.add(evaluations, batched);
           break;
         case StepKind::scatter:
-        case StepKind::gather: read(step.index_slot); [[fallthrough]];
-        case StepKind::load: read(step.slot); break;
+        case StepKind::gather:
+          read(step.index_slot);
+          [[fallthrough]];
+        case StepKind::load:
+          read(step.slot);
+          break;
         case StepKind::store:
           if (!(seen.data[step.slot] & 2)) touch(cost.written, step.slot);
           seen.data[step.slot] |= 2;
           break;
-        default: break;
+        default:
+          break;
       }
     }
   }
@@ -140,16 +145,16 @@ constexpr Cost cost_of(const P& plan) {
 
 /// The figures to assert on. Per sample: of one image; shared: once a run, whatever the batch.
 struct PlanCosts {
-  std::int64_t flops_per_sample;           // of contractions
+  std::int64_t flops_per_sample;  // of contractions
   std::int64_t elementwise_per_sample;
-  std::int64_t bytes_per_sample;           // read and written, activations
-  std::int64_t bytes_shared;               // read and written, mostly weights
+  std::int64_t bytes_per_sample;  // read and written, activations
+  std::int64_t bytes_shared;      // read and written, mostly weights
   std::int64_t arena_bytes_per_sample;
-  std::int64_t unplanned_bytes_per_sample; // had every value its own memory
-  std::int64_t parameter_count;            // of the network, without an optimiser's state
+  std::int64_t unplanned_bytes_per_sample;  // had every value its own memory
+  std::int64_t parameter_count;             // of the network, without an optimiser's state
   int launches;
   int stages;
-  std::uint64_t fingerprint;               // of the network's graph: equal for equal networks, stored in checkpoints
+  std::uint64_t fingerprint;  // of the network's graph: equal for equal networks, stored in checkpoints
 };
 
 namespace detail {

@@ -11,12 +11,16 @@
 // comparisons of node numbers; the pass is linear in nodes plus uses.
 #pragma once
 
+#include <inlay/graph/axes.hpp>
 #include <inlay/graph/build.hpp>
-#include <inlay/graph/plan.hpp>
+#include <inlay/graph/emit.hpp>
+#include <inlay/graph/grouping.hpp>
 
 namespace inlay {
 
 namespace detail {
+
+inline constexpr Level levels[] = {Level::main, Level::post, Level::side};
 
 /// Largest per-sample domain that a shared launch takes.
 inline constexpr std::int64_t small_domain = 2048;
@@ -45,46 +49,13 @@ constexpr int cost_of(const Node& n) {
 inline constexpr int recompute_limit = 12;
 inline constexpr int inline_limit = 64;
 
-/// Matches the axes of two shapes that differ by ones only, from the last. -1: no partner (extent 1).
-struct AxisMatch {
-  bool fits = true;
-  int partner[max_rank] = {-1, -1, -1, -1};  // axis of `domain` (four extents) for each axis of `shape`
-};
-
-constexpr AxisMatch match_axes(const Shape& shape, const Shape& domain) {
-  AxisMatch match;
-  int j = max_rank - 1;
-  for (int i = shape.rank - 1; i >= 0; --i) {
-    if (shape.extents[i] == 1) continue;
-    while (j >= 0 && domain.extents[j] == 1) --j;
-    if (j < 0 || domain.extents[j] != shape.extents[i]) {
-      match.fits = false;
-      return match;
-    }
-    match.partner[i] = j--;
-  }
-  while (j >= 0 && domain.extents[j] == 1) --j;
-  match.fits = j < 0;
-  return match;
-}
-
-constexpr void contiguous_strides(const Shape& shape, int (&strides)[max_rank]) {
-  int stride = 1;
-  for (int i = shape.rank - 1; i >= 0; --i) {
-    strides[i] = stride;
-    stride *= shape.extents[i];
-  }
-}
-
-class Fuser {
+class Grouper {
  public:
-  constexpr explicit Fuser(const Graph& graph)
-      : nodes(graph.nodes), outputs(graph.outputs) {
-    plan.inputs = graph.inputs;
-    plan.parameters = graph.parameters;
-  }
+  constexpr explicit Grouper(const Graph& graph)
+      : nodes(graph.nodes), outputs(graph.outputs), original_nodes(graph.nodes.size),
+        parameter_count(graph.parameters.size) {}
 
-  constexpr Plan run() {
+  constexpr Grouping run() {
     prepare();
     find_inline_candidates();
     for (int i = 0; i < nodes.size; ++i) assign(i);
@@ -93,21 +64,15 @@ class Fuser {
     copy_late_updates();
     number_stages();
     group_stages();
-    emit_stages();
-    name_outputs();
-    plan.nodes = nodes;
-    return static_cast<Plan&&>(plan);
+    return result();
   }
 
  private:
-  enum Level : std::uint8_t { main_level, post_level, side_level };
-
   struct Info {
     int base = 0;            // the node without reshapes
-    bool through_reshape = false;
     int stage = -1;          // root of the stage that evaluates it
     int ready = -1;          // root of the latest stage that it needs
-    Level level = main_level;
+    Level level = Level::main;
     bool candidate = false;  // may be inlined
     bool inlined = false;
     bool flat = true;        // reading it depends on the linear index only: survives a reshape
@@ -120,8 +85,7 @@ class Fuser {
     int pool_source = -1;    // root: what its pooling reduces
     int pool_index = -1;     // root: the max_index node
     int update = -1;         // parameter whose next value this is
-    int number = -1;         // root: position in plan.stages
-    int value = -1;          // position in plan.values
+    int number = -1;         // root: position in `stages`
   };
 
   struct Read {
@@ -131,16 +95,15 @@ class Fuser {
 
   List<Node> nodes;
   List<Output> outputs;
-  Plan plan;
+  int original_nodes, parameter_count;
+  List<Stage> stages;
+  List<Launch> launches;
+  List<int> members;
   List<Info> info;
   List<int> user_list;
   List<Read> reads;            // linked lists by stage root
   List<int> first_read;
   List<int> last_reader;       // by parameter: root of the last stage that reads it
-  List<int> register_of;       // while a Body is emitted
-  List<int> touched;
-  List<int> slot_of;           // by value, while a launch is emitted
-  List<int> parameter_values;  // by parameter: its position in plan.values
 
   // --- facts about nodes -------------------------------------------------------------------------------------
 
@@ -175,8 +138,7 @@ class Fuser {
       info.data[o.node].output = true;
       info.data[info.data[o.node].base].output = true;
     }
-    last_reader = List<int>(plan.parameters.size, -1);
-    parameter_values = List<int>(plan.parameters.size, -1);
+    last_reader = List<int>(parameter_count, -1);
   }
 
   /// Every operand is read at the linear index or is one number.
@@ -252,8 +214,8 @@ class Fuser {
   constexpr Shape domain_of(int root, Level level) const {
     const Node& n = nodes.data[root];
     const Info& f = info.data[root];
-    if (level == side_level) return shape_of(n.shape.extents[3]);
-    if (level == post_level) return nodes.data[f.pool_index].shape;
+    if (level == Level::side) return shape_of(n.shape.extents[3]);
+    if (level == Level::post) return nodes.data[f.pool_index].shape;
     return n.shape;
   }
 
@@ -272,7 +234,7 @@ class Fuser {
       case Op::reduction:
         if (int gradient = weight_gradient_of(i); gradient >= 0) {
           info.data[i].side_of = gradient;
-          return join(i, gradient, side_level);
+          return join(i, gradient, Level::side);
         }
         return root_stage(i);
       case Op::max_index: return assign_pooling(i);
@@ -280,7 +242,7 @@ class Fuser {
         const Info& index = info.data[info.data[n.operands[1]].base];
         if (index.stage >= 0 && info.data[index.stage].pool_index == n.operands[1] &&
             info.data[index.stage].pool_source == n.operands[0])
-          return join(i, index.stage, post_level);
+          return join(i, index.stage, Level::post);
         return assign_map(i);
       }
       case Op::map:
@@ -345,13 +307,13 @@ class Fuser {
     const Node& n = nodes.data[i];
     const int x = n.operands[0];
     const Info& source = info.data[x];
-    const bool joins = source.stage >= 0 && source.level == main_level && !source.inlined &&
+    const bool joins = source.stage >= 0 && source.level == Level::main && !source.inlined &&
                        nodes.data[source.stage].op == Op::contraction &&
                        nodes.data[source.stage].mode != Mode::weight_gradient &&
                        info.data[source.stage].pool_index < 0 && nodes.data[source.stage].shape == nodes.data[x].shape;
     const int stage = joins ? source.stage : i;
     root_stage(i);
-    join(i, stage, post_level);
+    join(i, stage, Level::post);
     info.data[stage].pool_source = x;
     info.data[stage].pool_index = i;
   }
@@ -374,8 +336,8 @@ class Fuser {
       return;
     }
     if (f.ready >= 0 && n.op == Op::map)
-      for (int l = main_level; l <= side_level; ++l)
-        if (const Level level = static_cast<Level>(l); covers(f.ready, level, i) && operands_within(n, f.ready, level)) return join(i, f.ready, level);
+      for (const Level level : levels)
+        if (covers(f.ready, level, i) && operands_within(n, f.ready, level)) return join(i, f.ready, level);
     if (f.candidate) f.inlined = true;
     else root_stage(i);
   }
@@ -400,9 +362,9 @@ class Fuser {
   constexpr bool covers(int root, Level level, int i) const {
     const Node& n = nodes.data[i];
     const Node& r = nodes.data[root];
-    if (level == post_level && info.data[root].pool_index < 0) return false;
-    if (level == side_level && (r.op != Op::contraction || r.mode != Mode::weight_gradient)) return false;
-    const bool batched = level == side_level ? false : r.batched;
+    if (level == Level::post && info.data[root].pool_index < 0) return false;
+    if (level == Level::side && (r.op != Op::contraction || r.mode != Mode::weight_gradient)) return false;
+    const bool batched = level == Level::side ? false : r.batched;
     if (n.batched != batched) return false;
     const Shape domain = padded(domain_of(root, level));
     if (domain.count() != n.shape.count()) return false;
@@ -456,10 +418,10 @@ class Fuser {
       const Info f = info.data[i];
       if (f.stage < 0 || f.inlined || n.op == Op::reshape || f.side_of >= 0) continue;
       if (n.op == Op::max_index) {
-        if (f.stage == i) trace(f.stage, n.operands[0], false, false, main_level);
+        if (f.stage == i) trace(f.stage, n.operands[0], false, false, Level::main);
         continue;
       }
-      if (n.op == Op::gather && f.stage != i && f.level == post_level && info.data[f.stage].pool_source == n.operands[0])
+      if (n.op == Op::gather && f.stage != i && f.level == Level::post && info.data[f.stage].pool_source == n.operands[0])
         continue;
       const bool exact = n.op == Op::map;
       for (int k = 0; k < n.operand_count; ++k) {
@@ -489,7 +451,7 @@ class Fuser {
 
   /// A constant handed out needs memory, and a parameter that this run also updates a copy from before.
   constexpr void copy_outputs() {
-    List<bool> updated(plan.parameters.size, false);
+    List<bool> updated(parameter_count, false);
     for (const Output& o : outputs)
       if (o.is_update()) updated.data[o.parameter] = true;
     for (Output& o : outputs) {
@@ -563,14 +525,14 @@ class Fuser {
       }
       stage.members = {total, 0};
       total += counts.data[i];
-      f.number = plan.stages.push(stage);
+      f.number = stages.push(stage);
     }
-    plan.members = List<int>(total, 0);
+    members = List<int>(total, 0);
     for (int i = 0; i < nodes.size; ++i) {
       const Info& f = info.data[i];
       if (f.stage < 0 || f.inlined || nodes.data[i].op == Op::reshape) continue;
-      Range& members = plan.stages.data[info.data[f.stage].number].members;
-      plan.members.data[members.first + members.count++] = i;
+      Range& range = stages.data[info.data[f.stage].number].members;
+      members.data[range.first + range.count++] = i;
     }
   }
 
@@ -583,12 +545,12 @@ class Fuser {
 
   /// Launches in order. A small stage joins the last shared launch if nothing that it reads came since.
   constexpr void group_stages() {
-    List<int> launch_of(plan.stages.size, -1);
-    List<int> next(plan.stages.size, -1);    // the next stage of the same launch
+    List<int> launch_of(stages.size, -1);
+    List<int> next(stages.size, -1);    // the next stage of the same launch
     List<int> heads, tails, firsts;
     int open = -1;
-    for (int s = 0; s < plan.stages.size; ++s) {
-      const Stage& stage = plan.stages.data[s];
+    for (int s = 0; s < stages.size; ++s) {
+      const Stage& stage = stages.data[s];
       int launch = -1;
       if (shares_launch(stage)) {
         bool joins = open >= 0;
@@ -615,254 +577,36 @@ class Fuser {
     for (int l = 0; l < heads.size; ++l) {
       Launch launch{.stages = {ordered.size, 0}};
       for (int s = heads.data[l]; s >= 0; s = next.data[s]) {
-        info.data[plan.stages.data[s].root].number = ordered.push(plan.stages.data[s]);
+        info.data[stages.data[s].root].number = ordered.push(stages.data[s]);
         ++launch.stages.count;
       }
-      plan.launches.push(launch);
+      launches.push(launch);
     }
-    plan.stages = static_cast<List<Stage>&&>(ordered);
+    stages = static_cast<List<Stage>&&>(ordered);
   }
 
-  // --- Bodies ----------------------------------------------------------------------------------------------------
-
-  struct Place {
-    int launch;
-    int stage;      // root
-    Level level;
-    Shape domain;   // four extents
-    int first_step;
-  };
-
-  constexpr void emit_stages() {
-    register_of = List<int>(nodes.size, -1);
-    slot_of = List<int>(nodes.size + plan.parameters.size, -1);  // at most this many values
-    for (int l = 0; l < plan.launches.size; ++l) {
-      plan.launches.data[l].bindings = {plan.bindings.size, 0};
-      const Range stages = plan.launches.data[l].stages;
-      for (int s = stages.first; s < stages.first + stages.count; ++s) emit_stage(l, s);
-      Range& bindings = plan.launches.data[l].bindings;
-      bindings.count = plan.bindings.size - bindings.first;
-      for (int b = bindings.first; b < plan.bindings.size; ++b) slot_of.data[plan.bindings.data[b]] = -1;
-    }
-  }
-
-  constexpr void emit_stage(int launch, int s) {
-    Stage& stage = plan.stages.data[s];
-    const Node root = nodes.data[stage.root];
-    const Info f = info.data[stage.root];
-    auto operand = [&](int k, const Shape& domain) {
-      Place place{launch, stage.root, main_level, domain, plan.steps.size};
-      evaluate(place, root.operands[k], nodes.data[root.operands[k]].shape);
-      return finish(place);
-    };
-    if (stage.kind == StageKind::contraction) {
-      stage.a = operand(0, stage.input);
-      stage.b = operand(1, stage.second);
-    } else if (stage.kind == StageKind::reduction) {
-      stage.a = operand(0, stage.input);
-    } else if (stage.kind == StageKind::pooling) {
-      stage.a = operand(0, stage.domain);
-    }
-    if (stage.kind != StageKind::pooling)
-      stage.main = emit_level({launch, stage.root, main_level, stage.domain, 0}, stage, f.pool_source);
-    if (f.pool_index >= 0)
-      stage.post = emit_level({launch, stage.root, post_level, padded(nodes.data[f.pool_index].shape), 0}, stage, -1);
-    if (stage.kind == StageKind::contraction && root.mode == Mode::weight_gradient)
-      stage.side = emit_level({launch, stage.root, side_level, padded(shape_of(root.shape.extents[3])), 0}, stage, -1);
-  }
-
-  /// The Body of one level: every member, then the stores, then (for pooling) the value that goes on.
-  constexpr Range emit_level(Place place, const Stage& stage, int last) {
-    place.first_step = plan.steps.size;
-    for (int m = stage.members.first; m < stage.members.first + stage.members.count; ++m) {
-      const int i = plan.members.data[m];
-      if (info.data[i].level == place.level) member(place, i);
-    }
-    for (int m = stage.members.first; m < stage.members.first + stage.members.count; ++m) {
-      const int i = plan.members.data[m];
+  constexpr Grouping result() {
+    Grouping grouping;
+    for (int i = original_nodes; i < nodes.size; ++i) grouping.copies.push(nodes.data[i]);
+    grouping.roles = List<Role>(nodes.size);
+    for (int i = 0; i < nodes.size; ++i) {
       const Info& f = info.data[i];
-      if (f.level != place.level) continue;
-      if (f.stored) store(place, i, value_of(i));
-      if (f.update >= 0) store(place, i, parameter_value(f.update));
+      grouping.roles.data[i] = {f.base,         f.stage,       f.level,      f.inlined, f.stored,
+                                f.side_of >= 0, f.pool_source, f.pool_index, f.update};
     }
-    if (last >= 0) {
-      Step step{.kind = StepKind::apply, .map = MapOp::copy, .registers = {register_of.data[last], 0, 0}};
-      plan.steps.push(step);
-    }
-    return finish(place);
-  }
-
-  /// Forgets the registers of the Body and gives its range.
-  constexpr Range finish(const Place& place) {
-    for (int node : touched) register_of.data[node] = -1;
-    touched.size = 0;
-    return {place.first_step, plan.steps.size - place.first_step};
-  }
-
-  constexpr int remember(const Place& place, int node, const Step& step) {
-    plan.steps.push(step);
-    register_of.data[node] = plan.steps.size - 1 - place.first_step;
-    touched.push(node);
-    return register_of.data[node];
-  }
-
-  constexpr int member(const Place& place, int i) {
-    const Node& n = nodes.data[i];
-    if (register_of.data[i] >= 0) return register_of.data[i];
-    if (n.op == Op::iota) {
-      const int coordinate = emit_iota(place, i, n.shape);
-      touched.push(i);
-      return register_of.data[i] = coordinate;
-    }
-    const bool computed = (i == place.stage && n.op != Op::map && n.op != Op::scatter && n.op != Op::gather &&
-                           n.op != Op::transpose) || n.op == Op::max_index || info.data[i].side_of >= 0 ||
-                          (place.level == post_level && n.op == Op::gather &&
-                           n.operands[0] == info.data[place.stage].pool_source);
-    if (computed) return remember(place, i, Step{.kind = StepKind::result, .which = n.op == Op::max_index ? 1 : 0});
-    return compute(place, i, n.shape);
-  }
-
-  /// The register that holds operand `o`, as it is read by a node of shape `reader`.
-  constexpr int evaluate(const Place& place, int o, const Shape& reader) {
-    const int b = info.data[o].base;
-    const Node& n = nodes.data[b];
-    const Info& f = info.data[b];
-    if (f.stage == place.stage && f.level == place.level && !f.inlined && register_of.data[b] >= 0)
-      return register_of.data[b];
-    if (n.op == Op::constant) {
-      if (register_of.data[b] >= 0) return register_of.data[b];
-      return remember(place, b, Step{.kind = StepKind::constant, .value = n.value});
-    }
-    if (n.op == Op::iota && f.stage < 0) return emit_iota(place, b, reader);
-    if (f.inlined) return compute(place, b, reader);
-    return load(place, b, nodes.data[o].shape, reader);
-  }
-
-  /// Steps for an elementwise node, its operands first.
-  constexpr int compute(const Place& place, int i, const Shape& reader) {
-    const Node n = nodes.data[i];
-    if (register_of.data[i] >= 0) return register_of.data[i];
-    Step step{.kind = StepKind::apply, .map = n.map};
-    if (n.op == Op::transpose) {
-      const Node& operand = nodes.data[n.operands[0]];
-      int strides[max_rank] = {};
-      contiguous_strides(operand.shape, strides);
-      step.kind = StepKind::load;
-      step.element = n.element;
-      step.slot = slot(place, value_of(info.data[n.operands[0]].base));
-      step.sample_stride = sample_stride(operand);
-      const AxisMatch match = match_axes(n.shape, place.domain);
-      if (!match.fits) throw Error("fuse: a transposed value is read in another shape");
-      for (int axis = 0; axis < n.shape.rank; ++axis)
-        if (match.partner[axis] >= 0) step.strides[match.partner[axis]] = strides[build::transposed_axis(n, axis)];
-      return remember(place, i, step);
-    }
-    if (n.op == Op::scatter || n.op == Op::gather) {
-      const Node& operand = nodes.data[n.operands[0]];
-      const Node& index = nodes.data[n.operands[1]];
-      step.kind = n.op == Op::scatter ? StepKind::scatter : StepKind::gather;
-      step.slot = slot(place, value_of(info.data[n.operands[0]].base));
-      step.index_slot = slot(place, value_of(info.data[n.operands[1]].base));
-      step.window_height = n.window.height;
-      step.window_width = n.window.width;
-      step.sample_stride = sample_stride(operand);
-      contiguous_strides(padded(operand.shape), step.strides);
-      contiguous_strides(padded(index.shape), step.pooled_strides);
-      step.pooled_sample_stride = sample_stride(index);
-      return remember(place, i, step);
-    }
-    for (int k = 0; k < n.operand_count; ++k)
-      step.registers[k] = evaluate(place, n.operands[k], reader.count() == n.shape.count() ? n.shape : reader);
-    return remember(place, i, step);
-  }
-
-  constexpr int sample_stride(const Node& n) const { return n.batched ? static_cast<int>(n.shape.count()) : 0; }
-
-  constexpr int emit_iota(const Place& place, int b, const Shape& reader) {
-    const Node& n = nodes.data[b];
-    const AxisMatch match = match_axes(reader, place.domain);
-    const int axis = match.partner[reader.rank - n.shape.rank + n.index];
-    Step step{.kind = StepKind::iota, .which = axis};
-    if (axis < 0 || n.shape.extents[n.index] == 1) step = Step{.kind = StepKind::constant, .value = 0};
-    plan.steps.push(step);
-    return plan.steps.size - 1 - place.first_step;
-  }
-
-  /// Strides of a value of shape `shape` in the coordinates of the domain, read by a node of shape `reader`.
-  constexpr void set_strides(Step& step, const Shape& domain, const Shape& shape, const Shape& reader) const {
-    if (shape.count() == domain.count()) return contiguous_strides(domain, step.strides);
-    if (shape.count() == 1) return;
-    const AxisMatch match = match_axes(reader, domain);
-    if (!match.fits) throw Error("fuse: a value is read in a shape that its stage doesn't have");
-    int strides[max_rank] = {};
-    contiguous_strides(shape, strides);
-    for (int axis = 0; axis < shape.rank; ++axis) {
-      const int partner = match.partner[reader.rank - shape.rank + axis];
-      if (shape.extents[axis] != 1 && partner >= 0) step.strides[partner] = strides[axis];
-    }
-  }
-
-  constexpr int load(const Place& place, int b, const Shape& shape, const Shape& reader) {
-    const Node& n = nodes.data[b];
-    const bool whole = shape.count() == place.domain.count() || shape.count() == 1;
-    if (whole && register_of.data[b] >= 0) return register_of.data[b];
-    Step step{.kind = StepKind::load, .element = n.element, .slot = slot(place, value_of(b)), .sample_stride = sample_stride(n)};
-    set_strides(step, place.domain, shape, reader);
-    if (whole) return remember(place, b, step);
-    plan.steps.push(step);
-    return plan.steps.size - 1 - place.first_step;
-  }
-
-  constexpr void store(const Place& place, int i, int value) {
-    const Node& n = nodes.data[i];
-    Step step{.kind = StepKind::store, .element = n.element, .slot = slot(place, value),
-              .registers = {register_of.data[i], 0, 0}, .sample_stride = sample_stride(n)};
-    contiguous_strides(place.domain, step.strides);
-    plan.steps.push(step);
-  }
-
-  // --- values ----------------------------------------------------------------------------------------------------
-
-  constexpr int value_of(int b) {
-    const Node& n = nodes.data[b];
-    if (n.op == Op::parameter) return parameter_value(n.index);
-    Info& f = info.data[b];
-    if (f.value >= 0) return f.value;
-    Value value{.node = b, .index = n.index, .element = n.element, .batched = n.batched, .count = n.shape.count()};
-    value.storage = n.op == Op::input        ? Storage::input
-                    : n.op == Op::batch_size ? Storage::batch_size
-                                             : Storage::arena;
-    return f.value = plan.values.push(value);
-  }
-
-  constexpr int parameter_value(int parameter) {
-    int& value = parameter_values.data[parameter];
-    if (value < 0)
-      value = plan.values.push(Value{.storage = Storage::parameter, .index = parameter,
-                                     .count = plan.parameters.data[parameter].shape.count()});
-    return value;
-  }
-
-  /// The slot of a value in the launch being emitted.
-  constexpr int slot(const Place& place, int value) {
-    int& number = slot_of.data[value];
-    if (number < 0) {
-      number = plan.bindings.push(value) - plan.launches.data[place.launch].bindings.first;
-    }
-    return number;
-  }
-
-  constexpr void name_outputs() {
-    for (int k = 0; k < outputs.size; ++k) {
-      const Output& o = outputs.data[k];
-      if (o.is_update()) continue;
-      plan.outputs.push({value_of(info.data[o.node].base), k});
-    }
+    grouping.outputs = static_cast<List<Output>&&>(outputs);
+    grouping.stages = static_cast<List<Stage>&&>(stages);
+    grouping.launches = static_cast<List<Launch>&&>(launches);
+    grouping.members = static_cast<List<int>&&>(members);
+    return grouping;
   }
 };
 
 }  // namespace detail
 
-constexpr Plan fuse(const Graph& graph) { return detail::Fuser(graph).run(); }
+/// Which stage evaluates each node, and which stages share a launch.
+constexpr Grouping group(const Graph& graph) { return detail::Grouper(graph).run(); }
+
+constexpr Plan fuse(const Graph& graph) { return emit(graph, group(graph)); }
 
 }  // namespace inlay

@@ -104,14 +104,19 @@ struct GraphSizes {
 constexpr GraphSizes sizes(const Graph& graph) {
   return {graph.nodes.size, graph.inputs.size, graph.parameters.size, graph.outputs.size};
 }
+/// A constant of its own: a local one would be computed again within the evaluation that uses it.
+template <class Source>
+struct GraphSizesOf {
+  static constexpr GraphSizes value = sizes(Source::make());
+};
 }  // namespace detail
 
 /// The graph that `Source::make()` builds, as a constant.
 template <class Source>
 consteval auto freeze() {
-  constexpr detail::GraphSizes sizes = detail::sizes(Source::make());
+  constexpr detail::GraphSizes sizes = detail::GraphSizesOf<Source>::value;
   FrozenGraph<sizes.nodes, sizes.inputs, sizes.parameters, sizes.outputs> frozen;
-  Graph graph = Source::make();
+  const Graph graph = Source::make();
   for (int i = 0; i < sizes.nodes; ++i) frozen.nodes[i] = graph.nodes.data[i];
   for (int i = 0; i < sizes.inputs; ++i) frozen.inputs[i] = graph.inputs.data[i];
   for (int i = 0; i < sizes.parameters; ++i) frozen.parameters[i] = graph.parameters.data[i];

@@ -4,7 +4,6 @@
 
 #include <inlay/graph/trace.hpp>
 #include <inlay/graph/words.hpp>
-
 #include <string>
 
 namespace inlay {
@@ -15,19 +14,32 @@ inline std::string node_label(const Plan& p, const Node& n) {
   constexpr const char* reductions[] = {"sum", "max", "argmax"};
   constexpr const char* modes[] = {"contraction", "data gradient", "weight gradient"};
   switch (n.op) {
-    case Op::input: return std::string("input ").append(std::to_string(n.index));
-    case Op::parameter: return p.parameters.data[n.index].name.text;
-    case Op::constant: return std::to_string(n.value);
-    case Op::iota: return "iota";
-    case Op::batch_size: return "batch size";
-    case Op::map: return name_of(n.map);
-    case Op::contraction: return modes[static_cast<int>(n.mode)];
-    case Op::max_index: return "max_index";
-    case Op::gather: return "gather";
-    case Op::scatter: return "scatter";
-    case Op::reduction: return reductions[static_cast<int>(n.reduce)];
-    case Op::reshape: return "reshape";
-    case Op::transpose: return "transpose";
+    case Op::input:
+      return std::string("input ").append(std::to_string(n.index));
+    case Op::parameter:
+      return p.parameters.data[n.index].name.text;
+    case Op::constant:
+      return std::to_string(n.value);
+    case Op::iota:
+      return "iota";
+    case Op::batch_size:
+      return "batch size";
+    case Op::map:
+      return name_of(n.map);
+    case Op::contraction:
+      return modes[static_cast<int>(n.mode)];
+    case Op::max_index:
+      return "max_index";
+    case Op::gather:
+      return "gather";
+    case Op::scatter:
+      return "scatter";
+    case Op::reduction:
+      return reductions[static_cast<int>(n.reduce)];
+    case Op::reshape:
+      return "reshape";
+    case Op::transpose:
+      return "transpose";
   }
   return "";
 }
@@ -56,7 +68,11 @@ inline std::string graphviz_plan(const Plan& p) {
     if (placed.data[i] == 0) node(i, is_leaf(p.nodes.data[i].op) ? ", shape=box" : ", style=dashed");
   for (int i = 0; i < p.nodes.size; ++i)
     for (int k = 0; k < p.nodes.data[i].operand_count; ++k)
-      text.append("  n").append(std::to_string(p.nodes.data[i].operands[k])).append(" -> n").append(std::to_string(i)).append(";\n");
+      text.append("  n")
+          .append(std::to_string(p.nodes.data[i].operands[k]))
+          .append(" -> n")
+          .append(std::to_string(i))
+          .append(";\n");
   return text + "}\n";
 }
 

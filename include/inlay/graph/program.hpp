@@ -28,6 +28,27 @@ constexpr PlanSizes sizes(const Plan& p) {
   return {p.nodes.size,    p.stages.size, p.launches.size, p.steps.size,  p.members.size,
           p.bindings.size, p.values.size, p.outputs.size,  p.inputs.size, p.parameters.size};
 }
+/// A constant of its own: a local one would be computed again within the evaluation that uses it.
+template <class Source>
+struct PlanSizesOf {
+  static constexpr PlanSizes value = sizes(Source::make());
+};
+struct GroupingSizes {
+  int copies, outputs, roles, stages, launches, members;
+};
+constexpr GroupingSizes sizes(const Grouping& g) {
+  return {g.copies.size, g.outputs.size, g.roles.size, g.stages.size, g.launches.size, g.members.size};
+}
+template <class Source>
+struct GroupingSizesOf {
+  static constexpr GroupingSizes value = sizes(Source::make());
+};
+template <class T, int N>
+constexpr List<T> thaw(const Fixed<T, N>& fixed) {
+  List<T> list(N);
+  for (int i = 0; i < N; ++i) list.data[i] = fixed.data[i];
+  return list;
+}
 constexpr void copy_list(const auto& from, auto& to) {
   for (int i = 0; i < from.size; ++i) to.data[i] = from.data[i];
 }
@@ -55,7 +76,7 @@ struct FrozenPlan {
 /// The plan that `Source::make()` builds, as a constant.
 template <class Source>
 consteval auto freeze_plan() {
-  constexpr detail::PlanSizes sizes = detail::sizes(Source::make());
+  constexpr detail::PlanSizes sizes = detail::PlanSizesOf<Source>::value;
   FrozenPlan<sizes> frozen;
   const Plan plan = Source::make();
   detail::copy_list(plan.nodes, frozen.nodes);
@@ -74,6 +95,44 @@ consteval auto freeze_plan() {
   return frozen;
 }
 
+/// A Grouping in arrays of exactly its size.
+template <detail::GroupingSizes S>
+struct FrozenGrouping {
+  Fixed<Node, S.copies> copies;
+  Fixed<Output, S.outputs> outputs;
+  Fixed<Role, S.roles> roles;
+  Fixed<Stage, S.stages> stages;
+  Fixed<Launch, S.launches> launches;
+  Fixed<int, S.members> members;
+};
+
+/// The grouping that `Source::make()` decides, as a constant.
+template <class Source>
+consteval auto freeze_grouping() {
+  constexpr detail::GroupingSizes sizes = detail::GroupingSizesOf<Source>::value;
+  FrozenGrouping<sizes> frozen;
+  const Grouping grouping = Source::make();
+  detail::copy_list(grouping.copies, frozen.copies);
+  detail::copy_list(grouping.outputs, frozen.outputs);
+  detail::copy_list(grouping.roles, frozen.roles);
+  detail::copy_list(grouping.stages, frozen.stages);
+  detail::copy_list(grouping.launches, frozen.launches);
+  detail::copy_list(grouping.members, frozen.members);
+  return frozen;
+}
+
+template <detail::GroupingSizes S>
+constexpr Grouping thaw(const FrozenGrouping<S>& frozen) {
+  Grouping grouping;
+  grouping.copies = detail::thaw(frozen.copies);
+  grouping.outputs = detail::thaw(frozen.outputs);
+  grouping.roles = detail::thaw(frozen.roles);
+  grouping.stages = detail::thaw(frozen.stages);
+  grouping.launches = detail::thaw(frozen.launches);
+  grouping.members = detail::thaw(frozen.members);
+  return grouping;
+}
+
 /// All passes over the graph of `Source` (a type with `static constexpr Graph make()`).
 template <class Source>
 struct Program {
@@ -88,8 +147,12 @@ struct Program {
   static constexpr auto simplified = freeze<Simplified>();
 
  private:
+  struct Grouped {
+    static constexpr Grouping make() { return group(thaw(simplified)); }
+  };
+  static constexpr auto grouped = freeze_grouping<Grouped>();
   struct Planned {
-    static constexpr Plan make() { return memory(fuse(thaw(simplified))); }
+    static constexpr Plan make() { return memory(emit(thaw(simplified), thaw(grouped))); }
   };
 
  public:

@@ -107,13 +107,15 @@ inline void check_layout(const std::vector<TensorEntry>& entries, std::uint64_t 
 }
 
 inline std::string safetensors_header(const Checkpoint& checkpoint) {
+  // Appends one by one: GCC 12 warns falsely of "literal" + temporary (bug 105651).
   std::string header = "{";
+  const auto append = [&header](const auto&... parts) { ((header += parts), ...); };
   if (!checkpoint.metadata.empty()) {
-    std::string members;
+    append("\"__metadata__\":{");
     for (const auto& [key, value] : checkpoint.metadata) {
-      members += (members.empty() ? "" : ",") + json_string(key) + ":" + json_string(value);
+      append(header.back() == '{' ? "" : ",", json_string(key), ":", json_string(value));
     }
-    header += "\"__metadata__\":{" + members + "}";
+    append("}");
   }
   std::set<std::string> names;
   std::uint64_t offset = 0;
@@ -123,14 +125,15 @@ inline std::string safetensors_header(const Checkpoint& checkpoint) {
       throw Error("Weight " + weight.name + " has " + std::to_string(size) +
                   " values, expected the product of its shape.");
     }
-    if (weight.name == "__metadata__" || !names.insert(weight.name).second) {
+    if (weight.name == "__metadata__")
+      throw Error("Found a weight named __metadata__, which means another thing: rename it.");
+    if (!names.insert(weight.name).second) {
       throw Error("Found a second weight named " + weight.name + ", expected different names: rename one.");
     }
-    std::string shape;
-    for (const std::int64_t extent : weight.shape) shape += (shape.empty() ? "" : ",") + std::to_string(extent);
     const std::uint64_t end = offset + size * sizeof(float);
-    header += (header.size() > 1 ? "," : "") + json_string(weight.name) + ":{\"dtype\":\"F32\",\"shape\":[" + shape +
-              "],\"data_offsets\":[" + std::to_string(offset) + "," + std::to_string(end) + "]}";
+    append(header.size() > 1 ? "," : "", json_string(weight.name), ":{\"dtype\":\"F32\",\"shape\":[");
+    for (const std::int64_t extent : weight.shape) append(header.back() == '[' ? "" : ",", std::to_string(extent));
+    append("],\"data_offsets\":[", std::to_string(offset), ",", std::to_string(end), "]}");
     offset = end;
   }
   header += "}";

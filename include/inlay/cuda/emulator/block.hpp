@@ -3,12 +3,11 @@
 // for different things is a defect, reported with who waits where. Nothing is locked: a block is one OS thread.
 #pragma once
 
+#include <algorithm>
+#include <exception>
 #include <inlay/cuda/emulator/fibre.hpp>
 #include <inlay/cuda/emulator/report.hpp>
 #include <inlay/cuda/emulator/shadow.hpp>
-
-#include <algorithm>
-#include <exception>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -88,6 +87,18 @@ class Machine {
     return exchanged[sequence % 2][(running.thread / warp_size) * warp_size + lane].bytes;
   }
 
+  /// Before an access to a V at that byte of shared memory: checks and records it.
+  template <class V, bool Writes>
+  static void access(std::size_t offset) {
+    constexpr bool words = alignof(V) % 4 == 0;
+    if constexpr (!words)
+      if (!running.byte_cells) mine().shadow.split();
+    if (words && !running.byte_cells) [[likely]]
+      touch<static_cast<int>(sizeof(V) + 3) / 4, Writes>(offset / 4);
+    else
+      touch<static_cast<int>(sizeof(V)), Writes>(offset);
+  }
+
   /// One slot for each warp of the block, beside shared memory: block_reduce's.
   unsigned char* warp_slot(int warp) { return warp_slots[warp].bytes; }
 
@@ -160,8 +171,7 @@ class Machine {
     running.thread = other;
     report("divergent barrier: thread " + std::to_string(first) + " is at " + place(stops[first]) + ", thread " +
            std::to_string(other) + " (and " + std::to_string(with_other - 1) + " more of " +
-           std::to_string(end - first) + ") at " + place(stops[other]) +
-           "; all threads must reach the same barrier");
+           std::to_string(end - first) + ") at " + place(stops[other]) + "; all threads must reach the same barrier");
   }
 
   static std::string place(const Stop& stop) {

@@ -2,9 +2,8 @@
 // barrier and warp operation a meeting of fibres (block.hpp). Defaulted arguments name the caller's source line.
 #pragma once
 
-#include <inlay/cuda/emulator/block.hpp>
-
 #include <cstring>
+#include <inlay/cuda/emulator/block.hpp>
 #include <type_traits>
 
 #define INLAY_DEVICE inline
@@ -92,8 +91,7 @@ class Global {
   Global() = default;
   Global(T* data, std::int64_t length) : elements(data), count(length) {}
   template <class U>
-    requires std::is_same_v<const U, T>
-  Global(const Global<U>& other) : elements(other.elements), count(other.count) {}
+  requires std::is_same_v<const U, T> Global(const Global<U>& other) : elements(other.elements), count(other.count) {}
 
   T& operator[](std::int64_t i) const {
     detail::check_bounds("global", i, 1, count);
@@ -136,7 +134,7 @@ class Shared {
   template <class V>
   static V read(const Shared& array, int i) {
     const std::size_t at = array.checked<V>(i);
-    emulator::touch<sizeof(V), false>(at);
+    emulator::Machine::access<V, false>(at);
     V value;
     std::memcpy(&value, emulator::running.shared + at, sizeof(V));
     return value;
@@ -145,7 +143,7 @@ class Shared {
   template <class V>
   static void write(const Shared& array, int i, const V& value) {
     const std::size_t at = array.checked<V>(i);
-    emulator::touch<sizeof(V), true>(at);
+    emulator::Machine::access<V, true>(at);
     std::memcpy(emulator::running.shared + at, &value, sizeof(V));
   }
 

@@ -3,10 +3,10 @@
 // next block. Under AddressSanitizer every switch is announced, so that it checks the right stack.
 #pragma once
 
-#include <boost/context/detail/fcontext.hpp>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <boost/context/detail/fcontext.hpp>
 #include <cstddef>
 #include <new>
 
@@ -40,9 +40,7 @@ class Stacks {
   char* top(int i) { return bottom(i) + bytes(i); }
 
   /// Usable bytes below top(i).
-  std::size_t bytes(int i) const {
-    return stack_bytes - page - static_cast<std::size_t>(i % 61) * 1088;
-  }
+  std::size_t bytes(int i) const { return stack_bytes - page - static_cast<std::size_t>(i % 61) * 1088; }
 
   /// The lowest usable address of stack i.
   char* bottom(int i) {

@@ -2,10 +2,9 @@
 // the first one's is thrown, so a report does not depend on the number of threads.
 #pragma once
 
-#include <inlay/cuda/emulator/block.hpp>
-
 #include <atomic>
 #include <exception>
+#include <inlay/cuda/emulator/block.hpp>
 #include <limits>
 #include <mutex>
 #include <tuple>
@@ -25,7 +24,8 @@ inline void run_grid(const Kernel& kernel) {
     try {
       const int x = static_cast<int>(block % kernel.grid.x);
       const std::int64_t rest = block / kernel.grid.x;
-      Machine::mine().run(kernel, {x, static_cast<int>(rest % kernel.grid.y), static_cast<int>(rest / kernel.grid.y)});
+      Machine::mine().run(kernel,
+                          {x, static_cast<int>(rest % kernel.grid.y), static_cast<int>(rest / kernel.grid.y)});
     } catch (...) {
       const std::lock_guard guard(lock);
       if (block < failed) {

@@ -2,11 +2,10 @@
 // the kernel, the block and the thread, thrown inside of the kernel and again out of launch().
 #pragma once
 
-#include <inlay/core/error.hpp>
-#include <inlay/cuda/dim3.hpp>
-
 #include <cstddef>
 #include <cstdint>
+#include <inlay/core/error.hpp>
+#include <inlay/cuda/dim3.hpp>
 #include <string>
 
 namespace inlay::cuda {
@@ -27,7 +26,8 @@ struct Running {
   unsigned char* shared = nullptr;
   std::size_t shared_bytes = 0;
 
-  // Shadow of shared memory (shadow.hpp): cells are `stamp << code_bits | code`.
+  // Shadow of shared memory (shadow.hpp): cells are `stamp << code_bits | code`, each for 4 bytes or 1.
+  bool byte_cells = false;
   std::int32_t* writers = nullptr;
   std::int32_t* readers = nullptr;
   std::int32_t first_cell = 0;      // cells below were not written by this block
@@ -57,8 +57,9 @@ inline std::string text(const Dim3& d) {
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void report_alignment(const char* memory, std::int64_t index,
                                                                     int elements) {
-  report("a vector of " + std::to_string(elements) + " elements at element " + std::to_string(index) + " in " + memory +
-         " memory is not aligned to its size: start it at a multiple of " + std::to_string(elements) + " elements");
+  report("a vector of " + std::to_string(elements) + " elements at element " + std::to_string(index) + " in " +
+         memory + " memory is not aligned to its size: start it at a multiple of " + std::to_string(elements) +
+         " elements");
 }
 
 }  // namespace emulator

@@ -1,14 +1,14 @@
-// The emulator's record of who touched each byte of shared memory. A byte has two cells, its last writer and its
+// The emulator's record of who touched each word of shared memory. A word has two cells, its last writer and its
 // last readers, each stamped with the time: a clock that every barrier of the block advances. From them follow
-//   read of a byte not written since the block began          -> uninitialised,
+//   read of a word not written since the block began          -> uninitialised,
 //   write after another thread's read or write, or read after another's write, without a barrier between -> race.
-// sync_warp orders the lanes of its own warp only. The usual case, no defect, is four bytes at a time without a branch.
+// sync_warp orders the lanes of its own warp only. From a block's first access to less than a word on, each byte has
+// cells of its own. The usual case, no defect, is four cells at a time without a branch.
 #pragma once
-
-#include <inlay/cuda/emulator/report.hpp>
 
 #include <algorithm>
 #include <cstring>
+#include <inlay/cuda/emulator/report.hpp>
 #include <vector>
 
 namespace inlay::cuda::emulator {
@@ -22,6 +22,7 @@ class Shadow {
  public:
   /// Prepares for a block with that much shared memory.
   void begin_block(std::size_t bytes) {
+    bytes = (bytes + 15) / 16 * 16;
     if (writers.size() < bytes || time > max_time / 2) {
       writers.assign(std::max(bytes, writers.size()), 0);
       readers.assign(writers.size(), 0);
@@ -29,8 +30,18 @@ class Shadow {
     }
     running.writers = writers.data();
     running.readers = readers.data();
+    running.byte_cells = false;
     running.first_cell = tick();
     sync_threads();
+  }
+
+  /// From now on, in this block, a cell stands for one byte.
+  void split() {
+    for (std::size_t i = writers.size(); i-- > 0;) {
+      writers[i] = writers[i / 4];
+      readers[i] = readers[i / 4];
+    }
+    running.byte_cells = true;
   }
 
   /// All threads of the block have met.
@@ -85,12 +96,13 @@ inline std::string accessor(std::int32_t cell) {
 }
 
 /// Tells a defect from a false alarm of the quick test.
-[[gnu::cold, gnu::noinline]] inline void examine(std::size_t offset, int bytes, bool writes) {
-  for (std::size_t i = offset; i < offset + static_cast<std::size_t>(bytes); ++i) {
+[[gnu::cold, gnu::noinline]] inline void examine(std::size_t first, int cells, bool writes) {
+  for (std::size_t i = first; i < first + static_cast<std::size_t>(cells); ++i) {
     const std::int32_t writer = running.writers[i], reader = running.readers[i];
-    const std::string where = " byte " + std::to_string(i) + " of shared memory";
+    const std::string where = " byte " + std::to_string(running.byte_cells ? i : 4 * i) + " of shared memory";
     if (!writes && writer < running.first_cell)
-      report("reads" + where + ", which no thread of the block has written so far: it is uninitialised, or a barrier is missing");
+      report("reads" + where +
+             ", which no thread of the block has written so far: it is uninitialised, or a barrier is missing");
     if (is_concurrent(writer))
       report((writes ? "writes" : "reads") + where + ", which " + accessor(writer) +
              " wrote with no barrier between: a data race");
@@ -101,13 +113,21 @@ inline std::string accessor(std::int32_t cell) {
 
 using Cells __attribute__((vector_size(16))) = std::int32_t;
 
-inline Cells load_cells(const std::int32_t* p) {
+/// The next N = 4, 2 or 1 cells; fewer than 4 are repeated.
+template <int N>
+Cells load_cells(const std::int32_t* p) {
   Cells cells;
-  std::memcpy(&cells, p, sizeof cells);
+  if constexpr (N == 4)
+    std::memcpy(&cells, p, sizeof cells);
+  else
+    cells = Cells{p[0], p[N - 1], p[0], p[N - 1]};
   return cells;
 }
 
-inline void store_cells(std::int32_t* p, Cells cells) { std::memcpy(p, &cells, sizeof cells); }
+template <int N>
+void store_cells(std::int32_t* p, Cells cells) {
+  std::memcpy(p, &cells, 4 * N);
+}
 
 inline bool any(Cells mask) {
   std::int64_t halves[2];
@@ -115,15 +135,15 @@ inline bool any(Cells mask) {
   return (halves[0] | halves[1]) != 0;
 }
 
-/// Checks and records one access of the running thread to `Bytes` bytes.
-template <int Bytes, bool Writes>
-inline void touch(std::size_t offset) {
-  static_assert(Bytes == 1 || Bytes == 2 || Bytes % 4 == 0, "shared elements have 1, 2 or a multiple of 4 bytes");
+/// Checks and records an access of the running thread to what `Count` cells stand for.
+template <int Count, bool Writes>
+void touch(std::size_t first_touched) {
+  constexpr int step = Count % 4 == 0 ? 4 : Count % 2 == 0 ? 2 : 1;
   const std::int32_t me = running.thread, warp = me / 32;
   const std::int32_t first = running.first_cell, base = running.base_cell, warp_base = running.warp_base_cell;
   const std::int32_t own = running.own_cell, lanes = (own & ~code_mask) | (several_lanes + warp);
-  std::int32_t* writers = running.writers + offset;
-  std::int32_t* readers = running.readers + offset;
+  std::int32_t* writers = running.writers + first_touched;
+  std::int32_t* readers = running.readers + first_touched;
 
   auto conflicts = [&](Cells cell) { return (cell >= base) & ((cell & code_mask) != me); };
   auto merged = [&](Cells cell) {  // the readers after this thread has read as well
@@ -133,27 +153,18 @@ inline void touch(std::size_t offset) {
     return (~kept & own) | (kept & same & lanes) | (kept & ~same & (own | several_warps));
   };
 
-  if constexpr (Bytes < 4) {
-    std::int32_t w[4], d[4];
-    for (int i = 0; i < 4; ++i) w[i] = writers[i % Bytes], d[i] = readers[i % Bytes];
-    const Cells cells_w = load_cells(w), cells_d = load_cells(d);
-    const Cells bad = conflicts(cells_w) | (Writes ? conflicts(cells_d) : Cells(cells_w < first));
-    if (any(bad)) [[unlikely]] examine(offset, Bytes, Writes);
-    store_cells(w, Writes ? Cells{} + own : merged(cells_d));
-    for (int i = 0; i < Bytes; ++i) (Writes ? writers : readers)[i] = w[i];
-  } else {
-    Cells bad{};
-    for (int i = 0; i < Bytes; i += 4) {
-      const Cells w = load_cells(writers + i), d = load_cells(readers + i);
-      bad |= conflicts(w) | (Writes ? conflicts(d) : Cells(w < first));
-    }
-    if (any(bad)) [[unlikely]] examine(offset, Bytes, Writes);
-    for (int i = 0; i < Bytes; i += 4) {
-      if constexpr (Writes)
-        store_cells(writers + i, Cells{} + own);
-      else
-        store_cells(readers + i, merged(load_cells(readers + i)));
-    }
+  Cells bad{};
+  for (int i = 0; i < Count; i += step) {
+    const Cells writer = load_cells<step>(writers + i);
+    bad |= conflicts(writer) | (Writes ? conflicts(load_cells<step>(readers + i)) : Cells(writer < first));
+  }
+  if (any(bad)) [[unlikely]]
+    examine(first_touched, Count, Writes);
+  for (int i = 0; i < Count; i += step) {
+    if constexpr (Writes)
+      store_cells<step>(writers + i, Cells{} + own);
+    else
+      store_cells<step>(readers + i, merged(load_cells<step>(readers + i)));
   }
 }
 

@@ -1,0 +1,250 @@
+// Convolution kernels by Winograd's F(4x4, 3x3): the same Runners as in convolution.hpp, for 3x3 windows of stride 1
+// with enough channels. One sample at a time, a block of tiles at a time: input transform, 36 matrix products, output
+// transform with the epilogue on each tile.
+#pragma once
+
+#include <inlay/cpu/convolution.hpp>
+#include <inlay/cpu/multiply_tile.hpp>
+#include <inlay/cpu/winograd.hpp>
+
+namespace inlay::cpu {
+
+/// 4 x 4 tiles over an H x W image, in blocks that share the transformed weights while those are in the cache.
+template <int Height, int Width, int Rows>
+struct TileBlocks {
+  static constexpr int rows = (Height + 3) / 4, columns = (Width + 3) / 4, count = rows * columns;
+  /// A multiple of Rows that wastes least; the larger of equals, up to 28.
+  static constexpr int block = [] {
+    int best = Rows, least = 1 << 30;
+    for (int t = Rows; t <= 28; t += Rows) {
+      const int computed = (count + t - 1) / t * t;
+      if (computed <= least) {
+        least = computed;
+        best = t;
+      }
+    }
+    return best;
+  }();
+  /// Frequencies are an odd number of rows apart, so that they do not fall on the same cache sets.
+  static constexpr int pitch = block | 1;
+};
+
+/// V[f][t][channel] of tiles first, ..., first + count - 1 of a padded image (its columns and pitch).
+template <int Columns, int Channels, int TileColumns, int Pitch>
+void transform_input(const float* image, int first, int count, float* out) {
+  for (int t = 0; t < count; ++t) {
+    const float* corner = image + ((first + t) / TileColumns * 4 * Columns + (first + t) % TileColumns * 4) * Channels;
+    for (int c = 0; c < Channels; c += lanes)
+      winograd::square<6, 6>([](const auto& d, auto& v) INLAY_LAMBDA { winograd::input_transform(d, v); },
+                             [&](int i, int j) INLAY_LAMBDA { return load_vector(corner + (i * Columns + j) * Channels + c); },
+                             [&](int i, int j, Vector v) INLAY_LAMBDA {
+                               store_vector(out + (std::int64_t{i * 6 + j} * Pitch + t) * Channels + c, v);
+                             });
+  }
+}
+
+/// Forward and data gradient: out (OutH x OutW x OutC) from a padded image whose channels are whole vectors.
+template <class Image, int In, int OutH, int OutW, int OutC, class Prologue, class E>
+struct WinogradPass {
+  static constexpr TileShape shape = tile_shape(OutC, vector_registers == 32 ? 7 : 6);
+  static constexpr int rows = vector_registers == 32 ? (shape.vectors >= 3 ? 7 : 14) : 6;
+  static constexpr int width = shape.vectors * lanes, panels = (OutC + width - 1) / width, out_pitch = panels * width;
+  using Tiles = TileBlocks<OutH, OutW, rows>;
+  using Pool = typename E::pool;
+  static constexpr bool pools = Pool::height * Pool::width > 1;
+  static constexpr int channels = Image::channels;
+  static constexpr std::int64_t image_floats = round_up(Image::floats, 16);
+  static constexpr std::int64_t v_floats = std::int64_t{36} * Tiles::pitch * channels;
+  static constexpr std::int64_t m_floats = std::int64_t{36} * Tiles::pitch * out_pitch;
+  static constexpr std::int64_t scratch_floats = image_floats + v_floats + m_floats + 2 * 16 * out_pitch;
+  static constexpr std::int64_t packed_floats = std::int64_t{36} * In * out_pitch;
+
+  /// U[f][in][out] of the 3 x 3 weights `weight(r, s, in, out)`.
+  template <class Weight>
+  static void pack(float* packed, Share share, Weight weight) {
+    const auto part = share.of(In);
+    for (int c = part.first; c < part.end; ++c)
+      for (int k = 0; k < out_pitch; k += lanes)
+        winograd::square<3, 6>([](const auto& g, auto& u) INLAY_LAMBDA { winograd::weight_transform(g, u); },
+                               [&](int r, int s) INLAY_LAMBDA {
+                                 Vector v{};
+                                 for (int lane = 0; lane < lanes; ++lane)
+                                   if (k + lane < OutC) v[lane] = weight(r, s, c, k + lane);
+                                 return v;
+                               },
+                               [&](int i, int j, Vector v) INLAY_LAMBDA {
+                                 store_vector(packed + (std::int64_t{i * 6 + j} * In + c) * out_pitch + k, v);
+                               });
+  }
+
+  static void run(const Slot* slots, int sample, Memory memory) {
+    float* image = memory.scratch;
+    float* v = image + image_floats;
+    float* m = v + v_floats;
+    float* pixels = m + m_floats;
+    Image::template fill<Prologue>(image, slots, sample);
+    for (int first = 0; first < Tiles::count; first += Tiles::block) {
+      const int count = Tiles::count - first < Tiles::block ? Tiles::count - first : Tiles::block;
+      transform_input<Image::columns, channels, Tiles::columns, Tiles::pitch>(image, first, count, v);
+      for (int f = 0; f < 36; ++f)
+        for (int panel = 0; panel < panels; ++panel)
+          for (int t = 0; t < count; t += rows)
+            multiply_tile<rows, shape.vectors, channels, 1, false>(
+                v + (std::int64_t{f} * Tiles::pitch + t) * channels, memory.packed + std::int64_t{f} * In * out_pitch + panel * width,
+                out_pitch, In, m + ((std::int64_t{f} * panels + panel) * Tiles::pitch + t) * width);
+      for (int t = 0; t < count; ++t) finish_tile(slots, sample, first + t, m + t * width, pixels);
+    }
+  }
+
+ private:
+  /// Output transform of one tile, then the epilogue on its pixels inside the image.
+  static void finish_tile(const Slot* slots, int sample, int tile, const float* m, float* pixels) {
+    for (int panel = 0; panel < panels; ++panel)
+      for (int k = 0; k < width; k += lanes)
+        winograd::square<6, 4>([](const auto& x, auto& y) INLAY_LAMBDA { winograd::output_transform(x, y); },
+                               [&](int i, int j) INLAY_LAMBDA {
+                                 return load_vector(m + (std::int64_t{i * 6 + j} * panels + panel) * Tiles::pitch * width + k);
+                               },
+                               [&](int i, int j, Vector y) INLAY_LAMBDA {
+                                 store_vector(pixels + (i * 4 + j) * out_pitch + panel * width + k, y);
+                               });
+    const int p = tile / Tiles::columns * 4, q = tile % Tiles::columns * 4;
+    float* pooled = pixels + 16 * out_pitch;
+    for (int i = 0; i < 4 && p + i < OutH; ++i) {
+      for (int j = 0; j < 4 && q + j < OutW; ++j) {
+        float* to = pooled + (i % Pool::height * 4 + j) * out_pitch;
+        run_row<typename E::main, OutC>(slots, sample, 0, p + i, q + j, 0, OutC, from(pixels + (i * 4 + j) * out_pitch),
+                                        [&](int c, auto v) {
+                                          if constexpr (pools) write(to + c, v);
+                                        });
+      }
+      if constexpr (pools)
+        if (i % Pool::height == Pool::height - 1)
+          pool_row<Pool, typename E::post, 4, OutC, out_pitch>(slots, sample, (p + i) / Pool::height, pooled, q / Pool::width,
+                                                              (OutW - q < 4 ? OutW - q : 4) / Pool::width);
+    }
+  }
+};
+
+/// The 3x3 operand of one sample with its halo, for whole tiles of Height x Width outputs.
+template <int Height, int Width, int Channels, int OutH, int OutW, int PadTop, int PadLeft>
+using WinogradImage = PaddedImage<Height, Width, Channels, (OutH + 3) / 4 * 4 + 2, (OutW + 3) / 4 * 4 + 2, -PadTop, -PadLeft, 1,
+                                  1, round_up(Channels, lanes)>;
+
+template <class G, bool Batched, class A, class B, class E, class Side>
+  requires(is_winograd<G, typename E::pool>)
+struct Runner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>>
+    : ConvolutionRunner<WinogradPass<WinogradImage<G::H, G::W, G::C, G::P, G::Q, G::pad_top, G::pad_left>, G::C, G::P, G::Q,
+                                     G::K, A, E>,
+                        Batched> {
+  using Pass = WinogradPass<WinogradImage<G::H, G::W, G::C, G::P, G::Q, G::pad_top, G::pad_left>, G::C, G::P, G::Q, G::K, A, E>;
+
+  static void prepare(const Slot* slots, Memory memory, Share share) {
+    const float* w = weights<slot_of<B>, G>(slots);
+    Pass::pack(memory.packed, share,
+               [w](int r, int s, int c, int k) { return w[(std::int64_t{r * 3 + s} * G::C + c) * G::K + k]; });
+  }
+};
+
+template <class G, bool Batched, class A, class B, class E, class Side>
+  requires(is_winograd<G, typename E::pool>)
+struct Runner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>>
+    : ConvolutionRunner<WinogradPass<WinogradImage<G::P, G::Q, G::K, G::H, G::W, 2 - G::pad_top, 2 - G::pad_left>, G::K, G::H,
+                                     G::W, G::C, A, E>,
+                        Batched> {
+  using Pass =
+      WinogradPass<WinogradImage<G::P, G::Q, G::K, G::H, G::W, 2 - G::pad_top, 2 - G::pad_left>, G::K, G::H, G::W, G::C, A, E>;
+
+  static void prepare(const Slot* slots, Memory memory, Share share) {
+    const float* w = weights<slot_of<B>, G>(slots);
+    Pass::pack(memory.packed, share, [w](int r, int s, int k, int c) {  // here c is the output channel
+      return w[(std::int64_t{(2 - r) * 3 + 2 - s} * G::C + c) * G::K + k];
+    });
+  }
+};
+
+/// The partial holds dU[f][panel][in][width], then the sums of dy for `Side`.
+template <class G, class A, class B, class E, class Side>
+  requires(is_winograd<G>)
+struct Runner<kernel::Contraction<Mode::weight_gradient, G, true, A, B, E, Side>> : RunnerDefaults {
+  using Image = WinogradImage<G::H, G::W, G::C, G::P, G::Q, G::pad_top, G::pad_left>;
+  static constexpr int vectors = round_up(G::K, lanes) / lanes % 2 == 0 ? 2 : 1;
+  static constexpr int width = vectors * lanes, panels = (G::K + width - 1) / width, pitch = panels * width;
+  static constexpr int rows = vector_registers == 32 || vectors == 1 ? 8 : 6;
+  static constexpr int in = round_up(G::C, rows);
+  using Gradient = PaddedImage<G::P, G::Q, G::K, (G::P + 3) / 4 * 4, (G::Q + 3) / 4 * 4, 0, 0, 1, 1, pitch>;
+  using Tiles = TileBlocks<G::P, G::Q, 1>;
+  static constexpr int block = Tiles::count < 56 ? Tiles::count : 56, tile_pitch = block | 1;
+
+  static constexpr Partition partition = Partition::reduced;
+  static constexpr std::int64_t weight_floats = std::int64_t{36} * in * pitch;
+  static constexpr std::int64_t image_floats = round_up(Image::floats, 16);
+  static constexpr std::int64_t v_floats = std::int64_t{36} * tile_pitch * Image::channels;
+  static constexpr std::int64_t d_floats = std::int64_t{36} * tile_pitch * pitch;
+  static constexpr std::int64_t partial_bytes = 4 * (weight_floats + pitch);
+  static constexpr std::int64_t scratch_bytes = 4 * (image_floats + Gradient::floats + v_floats + d_floats + 64);
+
+  static void samples(const Slot* slots, int first, int count, Memory memory) {
+    float* image = memory.scratch;
+    float* dy = image + image_floats;
+    float* v = dy + round_up(Gradient::floats, 16);
+    float* d = v + v_floats;
+    for (int n = first; n < first + count; ++n) {
+      Image::template fill<A>(image, slots, n);
+      Gradient::template fill<B>(dy, slots, n);
+      for (int t = 0; t < Tiles::count; t += block) {
+        const int tiles = Tiles::count - t < block ? Tiles::count - t : block;
+        transform_input<Image::columns, Image::channels, Tiles::columns, tile_pitch>(image, t, tiles, v);
+        transform_gradient(dy, t, tiles, d);
+        for (int f = 0; f < 36; ++f)
+          for (int panel = 0; panel < panels; ++panel)
+            for (int c = 0; c < in; c += rows)
+              multiply_tile<rows, vectors, 1, Image::channels, true>(
+                  v + std::int64_t{f} * tile_pitch * Image::channels + c, d + std::int64_t{f} * tile_pitch * pitch + panel * width,
+                  pitch, tiles, memory.partial + ((std::int64_t{f} * panels + panel) * in + c) * width);
+      }
+      if constexpr (Side::size > 0) {
+        float* sums = memory.partial + weight_floats;
+        for (std::int64_t i = 0; i < Gradient::floats; i += pitch)
+          for (int k = 0; k < pitch; k += lanes) store_vector(sums + k, load_vector(sums + k) + load_vector(dy + i + k));
+      }
+    }
+  }
+
+  static void finish(const Slot* slots, Partials partials, Share share) {
+    const auto part = share.of(G::C);
+    alignas(64) float taps[9 * pitch];
+    for (int c = part.first; c < part.end; ++c) {
+      for (int k = 0; k < pitch; k += lanes)
+        winograd::square<6, 3>([](const auto& u, auto& g) INLAY_LAMBDA { winograd::weight_gradient_transform(u, g); },
+                               [&](int i, int j) INLAY_LAMBDA {
+                                 return partials.sum<Vector>(((std::int64_t{i * 6 + j} * panels + k / width) * in + c) * width + k % width);
+                               },
+                               [&](int r, int s, Vector g) INLAY_LAMBDA { store_vector(taps + (r * 3 + s) * pitch + k, g); });
+      for (int tap = 0; tap < 9; ++tap)
+        run_row<typename E::main, G::K>(slots, 0, tap / 3, tap % 3, c, 0, G::K, from(taps + tap * pitch), no_output);
+    }
+    if constexpr (Side::size > 0)
+      if (share.thread == share.threads - 1)
+        run_row<Side, G::K>(slots, 0, 0, 0, 0, 0, G::K, [&](auto& context, int k) {
+          context.value = partials.sum<decltype(context.value)>(weight_floats + k);
+        }, no_output);
+  }
+
+ private:
+  /// D[f][t][k] = A dy A^T of each tile.
+  static void transform_gradient(const float* dy, int first, int count, float* out) {
+    for (int t = 0; t < count; ++t) {
+      const float* corner =
+          dy + ((first + t) / Tiles::columns * 4 * Gradient::columns + (first + t) % Tiles::columns * 4) * pitch;
+      for (int k = 0; k < pitch; k += lanes)
+        winograd::square<4, 6>([](const auto& e, auto& d) INLAY_LAMBDA { winograd::gradient_transform(e, d); },
+                               [&](int i, int j) INLAY_LAMBDA { return load_vector(corner + (i * Gradient::columns + j) * pitch + k); },
+                               [&](int i, int j, Vector d) INLAY_LAMBDA {
+                                 store_vector(out + (std::int64_t{i * 6 + j} * tile_pitch + t) * pitch + k, d);
+                               });
+    }
+  }
+};
+
+}  // namespace inlay::cpu
