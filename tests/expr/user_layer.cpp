@@ -15,6 +15,7 @@
 #include <inlay/nn/sequential.hpp>
 #include <inlay/reference/interpreter.hpp>
 #include <inlay/reference/plan_interpreter.hpp>
+#include <inlay/train/model.hpp>
 #include <inlay/train/optimizers.hpp>
 #include <inlay/train/training_graph.hpp>
 #include <string>
@@ -105,4 +106,16 @@ TEST_CASE("the fused plan of a training step does what the graph says") {
     for (std::size_t i = 0; i < parameters[p].size(); ++i)
       worst = std::fmax(worst, std::fabs(expected.updated[p][i] - planned.updated[p][i]));
   CHECK(worst < 1e-12);
+}
+
+TEST_CASE("it trains like any other layer") {
+  std::vector<reference::Values> values = numbers(Inference<Net>::make(), 6);
+  const std::vector<float> images(values.back().begin(), values.back().end());
+  const std::vector<int> labels{0, 1, 2, 2, 1, 0};
+  auto model = compile<Net>(Adam{.learning_rate = 1e-2f}, SparseCategoricalCrossentropy{}, Accuracy{});
+  const double first = model.train_on_batch(images, labels).loss;
+  double last = first;
+  for (int step = 0; step < 200; ++step) last = model.train_on_batch(images, labels).loss;
+  CHECK(std::isfinite(first));
+  CHECK(last < 0.05 * first);
 }
