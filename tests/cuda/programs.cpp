@@ -28,7 +28,8 @@ struct Of {
 template <class F, int... Extents>
 using On = Program<Of<nn::Input<Extents...>, F>>;
 
-constexpr void put(Tracer& t, auto... symbols) { (t.graph.outputs.push({symbols.node}), ...); }
+constexpr void put_node(Tracer& t, int node) { t.graph.outputs.push({node}); }
+constexpr void put(Tracer& t, auto... symbols) { (put_node(t, symbols.node), ...); }
 
 template <class P>
 void agrees(int samples) {

@@ -2,7 +2,7 @@
 // value's first sample and the distance to the next (0 for shared values); the context adds the coordinates.
 #pragma once
 
-#include <inlay/cpu/vector.hpp>
+#include <inlay/cpu/apply.hpp>
 #include <inlay/kernel/kernels.hpp>
 
 #include <type_traits>

@@ -3,25 +3,11 @@
 // (Windows of one pixel are matrix products: see matrix.hpp.)
 #pragma once
 
+#include <inlay/cpu/algorithm.hpp>
 #include <inlay/cpu/direct.hpp>
 #include <inlay/cpu/pooling.hpp>
 
 namespace inlay::cpu {
-
-/// Is the contraction a matrix product over pixels?
-template <class G>
-inline constexpr bool is_matrix = G::R == 1 && G::S == 1 && G::stride_h == 1 && G::stride_w == 1 && G::groups == 1 &&
-                                  G::pad_top == 0 && G::pad_left == 0 && G::P == G::H && G::Q == G::W;
-
-/// Is F(4x4, 3x3) worth it? The transforms cost as much as about eight channels' products.
-template <class G, class Pool = kernel::NoPool>
-inline constexpr bool is_winograd = G::R == 3 && G::S == 3 && G::stride_h == 1 && G::stride_w == 1 && G::dilation_h == 1 &&
-                                    G::dilation_w == 1 && G::groups == 1 && G::C >= 8 && G::K >= 8 && G::P >= 4 &&
-                                    G::Q >= 4 && 4 % Pool::height == 0 && 4 % Pool::width == 0;
-
-/// Is it computed as it stands?
-template <class G, class Pool = kernel::NoPool>
-inline constexpr bool is_direct = !is_matrix<G> && !is_winograd<G, Pool>;
 
 /// A padded image: row j, column i hold pixel ((j + FirstRow) / StepH, (i + FirstColumn) / StepW) of the operand
 /// where that divides and exists, and zeros elsewhere. (Steps > 1 spread a gradient for strided convolutions.)
@@ -131,8 +117,7 @@ using ForwardImage = PaddedImage<G::H, G::W, G::C, (G::P - 1) * G::stride_h + (G
                                  (G::Q - 1) * G::stride_w + (G::S - 1) * G::dilation_w + 1, -G::pad_top, -G::pad_left, 1, 1>;
 
 template <class G, bool Batched, class A, class B, class E, class Side>
-  requires(is_direct<G, typename E::pool>)
-struct Runner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>>
+struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>, Algorithm::direct>
     : ConvolutionRunner<ConvolutionPass<ForwardImage<G>, G::P, G::Q, G::K, G::R, G::S, G::stride_h, G::stride_w,
                                         G::dilation_h, G::dilation_w, G::groups, A, E>,
                         Batched> {
@@ -150,8 +135,7 @@ struct Runner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>>
 /// dx(h, w, c) gathers dy at (h + pad - r * dilation) / stride: a convolution of the spread gradient with the
 /// weights turned around, with the channels' roles exchanged.
 template <class G, bool Batched, class A, class B, class E, class Side>
-  requires(is_direct<G, typename E::pool>)
-struct Runner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>>
+struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>, Algorithm::direct>
     : ConvolutionRunner<
           ConvolutionPass<PaddedImage<G::P, G::Q, G::K, G::H + (G::R - 1) * G::dilation_h, G::W + (G::S - 1) * G::dilation_w,
                                       G::pad_top - (G::R - 1) * G::dilation_h, G::pad_left - (G::S - 1) * G::dilation_w,
@@ -178,8 +162,7 @@ struct Runner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side
 /// dw(r, s, c, k): each thread adds its samples into its partial; `finish` adds the partials and runs the epilogue.
 /// Behind the partial's weights lie the sums of dy for `Side`.
 template <class G, bool Batched, class A, class B, class E, class Side>
-  requires(is_direct<G> || (!is_matrix<G> && !Batched))
-struct Runner<kernel::Contraction<Mode::weight_gradient, G, Batched, A, B, E, Side>> : RunnerDefaults {
+struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, A, B, E, Side>, Algorithm::direct> : RunnerDefaults {
   using Image = ForwardImage<G>;
   static constexpr Partition partition = Batched ? Partition::reduced : Partition::outputs;
   static constexpr int in = G::C / G::groups, pitch = round_up(G::K, lanes);

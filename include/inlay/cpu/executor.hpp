@@ -16,7 +16,8 @@ template <class P>
 class Executor {
  public:
   explicit Executor(int thread_count = default_threads()) : threads(thread_count < 1 ? 1 : thread_count) {
-    for (const Entry& entry : entries_of<P>::data) {
+    for (int l = 0; l < P::plan.launches.size; ++l) {
+      const Entry& entry = entries_of<P>::data[l];
       packed_offsets.push_back(packed_bytes);
       partial_offsets.push_back(partial_bytes);
       packed_bytes += aligned(entry.packed_bytes);
@@ -57,7 +58,7 @@ class Executor {
  private:
   static constexpr int chunk = [] {
     constexpr std::int64_t cache = 512 * 1024;
-    const std::int64_t fits = P::plan.arena_bytes_per_sample > 0 ? cache / P::plan.arena_bytes_per_sample : 64;
+    const std::int64_t fits = cache / (P::plan.arena_bytes_per_sample + 1);
     return static_cast<int>(fits < 1 ? 1 : fits > 64 ? 64 : fits);
   }();
 

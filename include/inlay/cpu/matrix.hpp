@@ -24,8 +24,6 @@ struct MatrixTile {
 template <class G, int Depth, int Columns, bool Transposed, bool Batched, class Prologue, class B, class E>
 struct MatrixRunner : RunnerDefaults {
   using T = MatrixTile<Columns>;
-  using Pool = typename E::pool;
-  static_assert(Pool::height * Pool::width == 1, "pooling follows a convolution with a window, or is its own kernel");
   static constexpr Partition partition = Batched ? Partition::samples : Partition::outputs;
   static constexpr bool chunked = false;
   static constexpr int pixels = G::H * G::W;
@@ -98,19 +96,16 @@ struct MatrixRunner : RunnerDefaults {
 };
 
 template <class G, bool Batched, class A, class B, class E, class Side>
-  requires is_matrix<G>
-struct Runner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>>
+struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>, Algorithm::matrix>
     : MatrixRunner<G, G::C, G::K, false, Batched, A, B, E> {};
 
 template <class G, bool Batched, class A, class B, class E, class Side>
-  requires is_matrix<G>
-struct Runner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>>
+struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>, Algorithm::matrix>
     : MatrixRunner<G, G::K, G::C, true, Batched, A, B, E> {};
 
 /// dw = x^T dy over all rows of all samples; each thread makes its own rows of dw, so there are no partials.
 template <class G, bool Batched, class A, class B, class E, class Side>
-  requires is_matrix<G>
-struct Runner<kernel::Contraction<Mode::weight_gradient, G, Batched, A, B, E, Side>> : RunnerDefaults {
+struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, A, B, E, Side>, Algorithm::matrix> : RunnerDefaults {
   using T = MatrixTile<G::K>;
   static constexpr Partition partition = Partition::outputs;
   static constexpr int pixels = G::H * G::W;

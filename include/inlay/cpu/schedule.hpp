@@ -38,7 +38,7 @@ template <class P, class I>
 struct Entries;
 template <class P, int... L>
 struct Entries<P, std::integer_sequence<int, L...>> {
-  static constexpr Entry data[sizeof...(L)] = {entry_of<kernel::lowered_t<P, L>>()...};
+  static constexpr Entry data[sizeof...(L) + 1] = {entry_of<kernel::lowered_t<P, L>>()..., Entry{}};
 };
 template <class P>
 using entries_of = Entries<P, std::make_integer_sequence<int, P::plan.launches.size>>;

@@ -132,8 +132,7 @@ using WinogradImage = PaddedImage<Height, Width, Channels, (OutH + 3) / 4 * 4 + 
                                   1, round_up(Channels, lanes)>;
 
 template <class G, bool Batched, class A, class B, class E, class Side>
-  requires(is_winograd<G, typename E::pool>)
-struct Runner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>>
+struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>, Algorithm::winograd>
     : ConvolutionRunner<WinogradPass<WinogradImage<G::H, G::W, G::C, G::P, G::Q, G::pad_top, G::pad_left>, G::C, G::P, G::Q,
                                      G::K, A, E>,
                         Batched> {
@@ -147,8 +146,7 @@ struct Runner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>>
 };
 
 template <class G, bool Batched, class A, class B, class E, class Side>
-  requires(is_winograd<G, typename E::pool>)
-struct Runner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>>
+struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>, Algorithm::winograd>
     : ConvolutionRunner<WinogradPass<WinogradImage<G::P, G::Q, G::K, G::H, G::W, 2 - G::pad_top, 2 - G::pad_left>, G::K, G::H,
                                      G::W, G::C, A, E>,
                         Batched> {
@@ -165,8 +163,7 @@ struct Runner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side
 
 /// The partial holds dU[f][panel][in][width], then the sums of dy for `Side`.
 template <class G, class A, class B, class E, class Side>
-  requires(is_winograd<G>)
-struct Runner<kernel::Contraction<Mode::weight_gradient, G, true, A, B, E, Side>> : RunnerDefaults {
+struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, true, A, B, E, Side>, Algorithm::winograd> : RunnerDefaults {
   using Image = WinogradImage<G::H, G::W, G::C, G::P, G::Q, G::pad_top, G::pad_left>;
   static constexpr int vectors = round_up(G::K, lanes) / lanes % 2 == 0 ? 2 : 1;
   static constexpr int width = vectors * lanes, panels = (G::K + width - 1) / width, pitch = panels * width;

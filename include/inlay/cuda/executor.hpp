@@ -143,7 +143,8 @@ class Executor {
   std::vector<std::pair<int, CapturedGraph>> graphs;
   int capacity = 0, last_samples = 0;
 
-  static constexpr const auto& plan() { return Program::plan; }
+  /// Not constexpr: at run time g++ would evaluate each use of so large a constant anew.
+  static const auto& plan() { return Program::plan; }
   static constexpr auto launches() { return std::make_integer_sequence<int, Program::plan.launches.size>{}; }
 
   Source& input(int i) { return inputs.at(static_cast<std::size_t>(i)); }
@@ -177,7 +178,7 @@ class Executor {
   /// The samples that launch L runs over: 1 where nothing is batched.
   template <int L>
   static constexpr int batch_of(int samples) {
-    return Program::plan.stages[Program::plan.launches[L].stages.first].batched ? samples : 1;
+    return Program::plan.stages.data[Program::plan.launches.data[L].stages.first].batched ? samples : 1;
   }
 
   void prepare(int samples) {
@@ -201,7 +202,7 @@ class Executor {
   }
   template <int L>
   void enqueue_launch(int samples) {
-    constexpr Range bindings = Program::plan.launches[L].bindings;
+    constexpr Range bindings = Program::plan.launches.data[L].bindings;
     Slots<bindings.count> slots;
     for (int b = 0; b < bindings.count; ++b) bind(slots, b, plan().values[plan().bindings[bindings.first + b]], samples);
     Runner<kernel::lowered_t<Program, L>>::run(stream, slots, batch_of<L>(samples), scratch_memory.view());

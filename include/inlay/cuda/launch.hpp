@@ -4,6 +4,7 @@
 
 #include <inlay/cuda/device.hpp>
 #include <inlay/cuda/stream.hpp>
+#include <cstring>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -17,19 +18,22 @@ constexpr const char* signature() {
   return __PRETTY_FUNCTION__;  // "constexpr const char* ...signature() [with Kernel = NAME]"
 }
 
+/// Not constexpr: compilers would try to evaluate it, seconds for each kernel.
+inline std::string readable(std::string text) {
+  text = text.substr(text.find("Kernel = ") + 9);
+  text.resize(text.rfind(']'));
+  const char* const noise[] = {"inlay::", "{anonymous}::", "(anonymous namespace)::"};
+  for (const char* word : noise)
+    for (std::size_t at; (at = text.find(word)) != std::string::npos;) text.erase(at, std::strlen(word));
+  return text;
+}
+
 }  // namespace detail
 
 /// A kernel's type in words, for messages.
 template <class Kernel>
 const std::string& kernel_name() {
-  static const std::string name = [] {
-    std::string text = detail::signature<Kernel>();
-    text = text.substr(text.find("Kernel = ") + 9);
-    text.resize(text.rfind(']'));
-    for (const std::string noise : {"inlay::", "{anonymous}::", "(anonymous namespace)::"})
-      for (std::size_t at; (at = text.find(noise)) != std::string::npos;) text.erase(at, noise.size());
-    return text;
-  }();
+  static const std::string name = detail::readable(detail::signature<Kernel>());
   return name;
 }
 

@@ -102,8 +102,8 @@ constexpr int matmul(Graph& g, int a, int b) {
   if (sa.rank < 1 || sa.rank > 2 || sb.rank != 2 || sa.extents[sa.rank - 1] != sb.extents[0])
     throw Error("matmul: needs (M x K) or (K) times (K x N)");
   int m = sa.rank == 2 ? sa.extents[0] : 1, k = sb.extents[0], n = sb.extents[1];
-  int y = contraction(g, Mode::forward, reshape(g, a, shape_of(1, m, k)), reshape(g, b, shape_of(1, 1, k, n)),
-                      Window{}, shape_of(1, m, n));
+  const int rows = reshape(g, a, shape_of(1, m, k)), weights = reshape(g, b, shape_of(1, 1, k, n));
+  const int y = contraction(g, Mode::forward, rows, weights, Window{}, shape_of(1, m, n));
   return reshape(g, y, sa.rank == 2 ? shape_of(m, n) : shape_of(n));
 }
 

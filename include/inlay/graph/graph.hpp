@@ -124,38 +124,51 @@ consteval auto freeze() {
   return frozen;
 }
 
-/// FNV-1a over everything that gives a graph its meaning; names of parameters included.
-constexpr std::uint64_t fingerprint(const Graph& graph) {
-  std::uint64_t hash = 14695981039346656037ull;
-  auto mix = [&hash](std::int64_t value) {
-    hash = (hash ^ static_cast<std::uint64_t>(value)) * 1099511628211ull;
-  };
-  auto mix_shape = [&](const Shape& shape) {
+namespace detail {
+
+/// FNV-1a.
+struct Hash {
+  std::uint64_t value = 14695981039346656037ull;
+  constexpr void mix(std::uint64_t x) { value = (value ^ x) * 1099511628211ull; }
+  constexpr void mix(int x) { mix(static_cast<std::uint64_t>(static_cast<std::int64_t>(x))); }
+  constexpr void mix(const Shape& shape) {
     mix(shape.rank);
     for (int i = 0; i < shape.rank; ++i) mix(shape.extents[i]);
-  };
-  for (const Node& node : graph.nodes) {
-    mix(static_cast<int>(node.op));
-    mix(static_cast<int>(node.element) + 4 * node.batched + 8 * node.over_batch);
-    mix(static_cast<int>(node.map) + 64 * static_cast<int>(node.mode) + 256 * static_cast<int>(node.reduce));
-    mix(node.index);
-    mix(__builtin_bit_cast(std::int32_t, node.value));
-    mix_shape(node.shape);
-    for (int i = 0; i < node.operand_count; ++i) mix(node.operands[i]);
+  }
+};
+
+}  // namespace detail
+
+/// A hash of everything that gives a graph its meaning; names of parameters included. It does not depend on the order
+/// in which independent nodes were added: compilers may evaluate a function's arguments in any.
+constexpr std::uint64_t fingerprint(const Graph& graph) {
+  List<std::uint64_t> hashes(graph.nodes.size);
+  for (int n = 0; n < graph.nodes.size; ++n) {
+    const Node& node = graph.nodes.data[n];
+    detail::Hash hash;
+    hash.mix(static_cast<int>(node.op));
+    hash.mix(static_cast<int>(node.element) + 4 * node.batched + 8 * node.over_batch);
+    hash.mix(static_cast<int>(node.map) + 64 * static_cast<int>(node.mode) + 256 * static_cast<int>(node.reduce));
+    hash.mix(node.index);
+    hash.mix(__builtin_bit_cast(std::int32_t, node.value));
+    hash.mix(node.shape);
+    for (int i = 0; i < node.operand_count; ++i) hash.mix(hashes.data[node.operands[i]]);
     const Window& w = node.window;
     const int fields[] = {w.height,   w.width,      w.stride_h,  w.stride_w,   w.pad_top,   w.pad_left,
                           w.pad_bottom, w.pad_right, w.dilation_h, w.dilation_w, w.groups};
-    for (int field : fields) mix(field);
+    for (int field : fields) hash.mix(field);
+    hashes.data[n] = hash.value;
   }
+  detail::Hash hash;
   for (const Parameter& parameter : graph.parameters) {
-    for (int i = 0; i < parameter.name.size; ++i) mix(parameter.name.text[i]);
-    mix_shape(parameter.shape);
+    for (int i = 0; i < parameter.name.size; ++i) hash.mix(parameter.name.text[i]);
+    hash.mix(parameter.shape);
   }
   for (const Output& output : graph.outputs) {
-    mix(output.node);
-    mix(output.parameter);
+    hash.mix(hashes.data[output.node]);
+    hash.mix(output.parameter);
   }
-  return hash;
+  return hash.value;
 }
 
 }  // namespace inlay

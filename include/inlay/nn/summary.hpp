@@ -13,7 +13,7 @@ namespace inlay::nn {
 struct LayerRow {
   std::string name, type;
   Shape output;
-  std::int64_t parameters;
+  std::int64_t parameters, trainable;
 };
 
 namespace detail {
@@ -47,17 +47,36 @@ struct Rows {
   template <class Layer, class X>
   void layer(X x, int before) {
     const std::string_view type = type_name<Layer>();
-    LayerRow row{std::to_string(rows.size()) + "." + snake_case(type), std::string(type), X::shape, 0};
+    LayerRow row{std::to_string(rows.size()) + "." + snake_case(type), std::string(type), X::shape, 0, 0};
     const List<Parameter>& parameters = x.tracer->graph.parameters;
-    for (int i = before; i < parameters.size; ++i) row.parameters += parameters[i].shape.count();
+    for (int i = before; i < parameters.size; ++i) {
+      row.parameters += parameters[i].shape.count();
+      if (parameters[i].trainable) row.trainable += parameters[i].shape.count();
+    }
     rows.push_back(row);
   }
 };
 
+/// "421,642"
 inline std::string thousands(std::int64_t n) {
-  std::string text = std::to_string(n);
-  for (int at = static_cast<int>(text.size()) - 3; at > 0; at -= 3) text.insert(static_cast<std::size_t>(at), ",");
+  const std::string digits = std::to_string(n);
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
+    text += digits[i];
+  }
   return text;
+}
+
+/// "421,642 (1.61 MB)": so many floats.
+inline std::string count_and_size(std::int64_t n) {
+  const char* const units[] = {"B", "KB", "MB", "GB"};
+  double size = 4 * static_cast<double>(n);
+  int unit = 0;
+  for (; size >= 1024 && unit < 3; ++unit) size /= 1024;
+  char text[32];
+  std::snprintf(text, sizeof text, " (%.2f %s)", size, units[unit]);
+  return thousands(n).append(text);
 }
 
 }  // namespace detail
@@ -83,17 +102,19 @@ std::string summary() {
   const std::string rule(74, '-');
   add("Layer (type)", "Output Shape", "Param #");
   text += rule + "\n";
-  std::int64_t total = 0;
+  std::int64_t total = 0, trainable = 0;
   for (const LayerRow& row : layers<Net>()) {
     std::string shape = "(None";
-    for (int i = 0; i < row.output.rank; ++i) shape += ", " + std::to_string(row.output.extents[i]);
+    for (int i = 0; i < row.output.rank; ++i) shape.append(", ").append(std::to_string(row.output.extents[i]));
     add(row.name + " (" + row.type + ")", shape + ")", detail::thousands(row.parameters));
     total += row.parameters;
+    trainable += row.trainable;
   }
-  const double kib = static_cast<double>(total) * 4 / 1024;
-  std::snprintf(line, sizeof line, kib < 1024 ? " Total params: %s (%.2f KB)\n" : " Total params: %s (%.2f MB)\n",
-                detail::thousands(total).c_str(), kib < 1024 ? kib : kib / 1024);
-  return text + rule + "\n" + line;
+  text += rule + "\n";
+  text.append(" Total params: ").append(detail::count_and_size(total)).append("\n");
+  text.append(" Trainable params: ").append(detail::count_and_size(trainable)).append("\n");
+  text.append(" Non-trainable params: ").append(detail::count_and_size(total - trainable)).append("\n");
+  return text;
 }
 
 }  // namespace inlay::nn

@@ -98,6 +98,7 @@ class Model {
       shuffle(order, options, epoch);
       std::visit([&](auto& e) { e.set_order(order); }, engine);
       const std::vector<std::vector<float>> before = snapshot();
+      const std::int64_t steps_before = step_number;
       Sums sums;
       for (int step = 0; step < steps && next == Next::proceed; ++step) {
         const int first = step * options.batch_size;
@@ -107,7 +108,10 @@ class Model {
         if (!every_batch && !last && !progress.due()) continue;
         add(sums, read());
         logs = logs_of(sums);
-        if (!std::isfinite(sums.loss)) stop_at_nan(before, epoch, step);
+        if (!std::isfinite(sums.loss)) {
+          step_number = steps_before;
+          stop_at_nan(before, epoch, step);
+        }
         progress.update(step + 1, logs);
         if (every_batch)
           next = notify(options.callbacks, [&](const Callback& c) { return c.on_train_batch_end(step, logs); });
@@ -146,14 +150,16 @@ class Model {
     std::visit([&](auto& e) { e.load(samples.data(), labels.data(), static_cast<int>(labels.size())); }, engine);
     std::visit([&](auto& e) { e.set_order(order); }, engine);
     train(0, static_cast<int>(order.size()));
-    return logs_of(read());
+    const Logs logs = logs_of(read());
+    if (!std::isfinite(logs.loss)) --step_number;
+    return logs;
   }
 
   /// The network's outputs, N x outputs, row-major, for any number of samples.
   std::vector<float> predict(std::span<const Sample> samples) {
     if (samples.size() % static_cast<std::size_t>(sample_size) != 0)
-      throw Error("predict: " + std::to_string(samples.size()) + " elements are not a whole number of samples of " +
-                  std::to_string(sample_size));
+      throw Error("predict: " + std::to_string(samples.size()) + " elements are not a whole number of samples; give " +
+                  std::to_string(sample_size) + " for each");
     const int total = static_cast<int>(samples.size() / static_cast<std::size_t>(sample_size));
     std::vector<float> outputs(static_cast<std::size_t>(total * output_size));
     for (int first = 0; first < total; first += inference_batch) {
@@ -184,26 +190,17 @@ class Model {
 
   /// Reads what `save` wrote. Throws Error listing every difference, and changes nothing, for another network's file.
   void load(const std::string& path) {
-    const Checkpoint checkpoint = load_safetensors(path);
-    std::vector<Weight> sorted;  // files keep tensors in any order
+    Checkpoint checkpoint = load_safetensors(path);
     std::string wrong;
-    for (int i = 0; i < plan.parameters.size; ++i)
-      for (const Weight& w : checkpoint.weights)
-        if (w.name == plan.parameters.data[i].name.text) sorted.push_back(w);
-    for (const Weight& w : checkpoint.weights) {
-      bool known = false;
-      for (const Weight& s : sorted) known = known || s.name == w.name;
-      if (!known) sorted.push_back(w);
-    }
     const auto saved = checkpoint.metadata.find("inlay.network");
     if (saved == checkpoint.metadata.end() || saved->second != fingerprint_text())
       wrong += "\n  the network's fingerprint is " + fingerprint_text() + ", the file's is " +
                (saved == checkpoint.metadata.end() ? "missing" : saved->second);
-    wrong += differences(plan.parameters.data, plan.parameters.size, sorted);
+    wrong += sort_by_name(plan.parameters.data, plan.parameters.size, checkpoint.weights);
     if (!wrong.empty()) throw Error("load: " + path + " is not a checkpoint of this network and optimiser:" + wrong);
     const auto step = checkpoint.metadata.find("inlay.step");
     step_number = step == checkpoint.metadata.end() ? 0 : std::atoll(step->second.c_str());
-    for (int i = 0; i < plan.parameters.size; ++i) upload(i, sorted[static_cast<std::size_t>(i)].values.data());
+    for (int i = 0; i < plan.parameters.size; ++i) upload(i, checkpoint.weights[static_cast<std::size_t>(i)].values.data());
   }
 
  private:
@@ -274,7 +271,7 @@ class Model {
     std::vector<Weight> result;
     for (int i = first; i < end; ++i) {
       const Parameter& p = plan.parameters.data[i];
-      result.push_back({p.name.text, dimensions(p.shape), std::vector<float>(static_cast<std::size_t>(p.shape.count()))});
+      result.push_back({name_of(p), dimensions(p.shape), std::vector<float>(static_cast<std::size_t>(p.shape.count()))});
       std::visit([&](const auto& e) { e.download(i, result.back().values.data()); }, engine);
     }
     return result;
@@ -289,11 +286,11 @@ class Model {
 
   void check(const data::Dataset& set, const std::string& who) const {
     constexpr Shape shape = Cpu::Prediction::plan.inputs.data[0].shape;
-    if (set.size() == 0) throw Error(who + ": the data set is empty");
+    if (set.size() == 0) throw Error(who + ": the data set is empty; give at least one sample");
     if constexpr (shape.rank == 3) {
       if (set.height != shape.extents[0] || set.width != shape.extents[1] || set.channels != shape.extents[2])
-        throw Error(who + ": images are " + to_text({set.height, set.width, set.channels}) + ", the network takes " +
-                    to_text(dimensions(shape)));
+        throw Error(who + ": images are " + to_text({set.height, set.width, set.channels}) + ", but the network takes " +
+                    to_text(dimensions(shape)) + "; resize them, or give nn::Input their size");
     }
     static_assert(Cpu::element == Element::u8, "data sets hold bytes: give nn::Input the element std::uint8_t");
     check_batch(set.images.size(), set.labels, who);
