@@ -82,6 +82,37 @@ TEST_CASE("an output that is an input, a constant, a coordinate or a count of sa
   CHECK(plan_difference(RandomGraph::problem(g, 2, 1), 2) == 0);
 }
 
+TEST_CASE("an inlined scatter is read at its own pixels, though its reader's stage has them along another axis") {
+  Graph g;
+  const int x = build::input(g, shape_of(2, 1, 2)), y = build::input(g, shape_of(1, 2, 3));
+  const int index = build::max_index(g, x, Window{.height = 2, .width = 1, .stride_h = 2});
+  const int spread = build::scatter(g, build::gather(g, x, index), index);
+  const int w = build::parameter(g, Parameter{.shape = shape_of(1, 1, 3, 2)});
+  const int column = build::contraction(g, Mode::forward, y, w, Window{}, shape_of(1, 2, 2));
+  g.outputs.push({build::map(g, MapOp::add, spread, build::reshape(g, column, shape_of(2, 1, 2)))});
+  CHECK(plan_difference(RandomGraph::problem(g, 2, 1), 2) < tolerance);
+}
+
+TEST_CASE("transposed and scattered values are broadcast by their readers") {
+  Graph g;
+  const int x = build::input(g, shape_of(4, 4, 1)), wide = build::input(g, shape_of(4, 4, 3));
+  const int index = build::max_index(g, x, Window{.height = 2, .width = 2, .stride_h = 2, .stride_w = 2});
+  const int spread = build::scatter(g, build::gather(g, x, index), index);
+  g.outputs.push({build::map(g, MapOp::multiply, spread, wide)});
+  g.outputs.push({build::map(g, MapOp::multiply, build::transpose(g, x, {1, 0, 2, 3}), wide)});
+  CHECK(plan_difference(RandomGraph::problem(g, 2, 1), 2) < tolerance);
+}
+
+TEST_CASE("coordinates count along their own axis: broadcast, of extent one, reshaped and transposed") {
+  Graph g;
+  const int x = build::input(g, shape_of(4, 6, 2));
+  g.outputs.push({build::map(g, MapOp::add, x, build::iota(g, shape_of(1, 1, 2), 0))});
+  g.outputs.push({build::map(g, MapOp::add, x, build::iota(g, shape_of(6, 1), 0))});
+  g.outputs.push({build::map(g, MapOp::add, x, build::reshape(g, build::iota(g, shape_of(3, 4), 1), shape_of(6, 2)))});
+  g.outputs.push({build::map(g, MapOp::add, x, build::transpose(g, build::iota(g, shape_of(2, 6), 0), {1, 0, 2, 3}))});
+  CHECK(plan_difference(RandomGraph::problem(g, 2, 1), 2) == 0);
+}
+
 TEST_CASE("random graphs: the plan computes what the graph says") {
   for (unsigned seed = 0; seed < 400; ++seed) {
     const int operations = seed % 4 == 3 ? 60 : seed % 4 == 2 ? 10 : 25, samples = 1 + static_cast<int>(seed % 3);

@@ -6,6 +6,8 @@
 #include <inlay/cuda/map.hpp>
 #include <inlay/kernel/kernels.hpp>
 
+#include <utility>
+
 namespace inlay::cuda {
 
 /// Where each argument of a kernel begins, and how many elements it has in all.
@@ -28,40 +30,57 @@ struct Context {
   float value = 0;  // Result<0>
   float index = 0;  // Result<1>
 
+  // One step of a Body; `r` are the registers written so far.
   template <int S, Element E, class I>
-  INLAY_DEVICE float load(kernel::Load<S, E, I>) const {
+  INLAY_DEVICE float step(kernel::Load<S, E, I>, const float*) const {
     return static_cast<float>(slots.template view<E>(S)[offset<I>()]);
   }
   template <int S, Element E, class I, int R>
-  INLAY_DEVICE void store(kernel::Store<S, E, I, R>, float v) const {
-    slots.template view<E>(S)[offset<I>()] = static_cast<storage_t<E>>(v);
+  INLAY_DEVICE float step(kernel::Store<S, E, I, R>, const float* r) const {
+    slots.template view<E>(S)[offset<I>()] = static_cast<storage_t<E>>(r[R]);
+    return r[R];
   }
-  INLAY_DEVICE static float constant(float x) { return x; }
+  template <std::uint32_t Bits>
+  INLAY_DEVICE float step(kernel::Constant<Bits>, const float*) const {
+    return __builtin_bit_cast(float, Bits);
+  }
   template <int Axis>
-  INLAY_DEVICE float iota(kernel::Iota<Axis>) const {
+  INLAY_DEVICE float step(kernel::Iota<Axis>, const float*) const {
     return static_cast<float>(Axis == 0 ? i0 : Axis == 1 ? i1 : Axis == 2 ? i2 : i3);
   }
   template <int Which>
-  INLAY_DEVICE float result(kernel::Result<Which>) const {
+  INLAY_DEVICE float step(kernel::Result<Which>, const float*) const {
     return Which == 0 ? value : index;
   }
   template <int S, int IndexSlot, int Height, int Width, class I>
-  INLAY_DEVICE float scatter(kernel::Scatter<S, IndexSlot, Height, Width, I>) const {
+  INLAY_DEVICE float step(kernel::Scatter<S, IndexSlot, Height, Width, I>, const float*) const {
     const std::int64_t from = offset<I>(i1 / Height, i2 / Width);
     const int here = i1 % Height * Width + i2 % Width;
     return slots.template view<Element::u8>(IndexSlot)[from] == here ? slots.template view<Element::f32>(S)[from] : 0.0f;
   }
   template <int S, int IndexSlot, int Height, int Width, class I, class J>
-  INLAY_DEVICE float gather(kernel::Gather<S, IndexSlot, Height, Width, I, J>) const {
+  INLAY_DEVICE float step(kernel::Gather<S, IndexSlot, Height, Width, I, J>, const float*) const {
     const int which = slots.template view<Element::u8>(IndexSlot)[offset<J>()];
     return slots.template view<Element::f32>(S)[offset<I>(i1 * Height + which / Width, i2 * Width + which % Width)];
   }
-  template <MapOp Op, class... A>
-  INLAY_DEVICE float apply(A... a) const {
-    return cuda::apply<Op>(a...);
+  template <MapOp Op, int... R>
+  INLAY_DEVICE float step(kernel::Apply<Op, R...>, const float* r) const {
+    return cuda::apply<Op>(r[R]...);
+  }
+
+  /// Runs all steps and returns the last register.
+  template <class... Steps>
+  INLAY_DEVICE float run(kernel::Body<Steps...> body) const {
+    return run(body, std::make_integer_sequence<int, sizeof...(Steps)>{});
   }
 
  private:
+  template <class... Steps, int... I>
+  INLAY_DEVICE float run(kernel::Body<Steps...>, std::integer_sequence<int, I...>) const {
+    float r[sizeof...(Steps) + 1];
+    ((r[I] = step(Steps{}, r)), ...);
+    return r[sizeof...(Steps) > 0 ? sizeof...(Steps) - 1 : 0];
+  }
   template <class I>
   INLAY_DEVICE std::int64_t offset() const {
     return offset<I>(i1, i2);

@@ -10,7 +10,7 @@ template <class D, class B, class Slots>
 INLAY_DEVICE void evaluate_at(const Slots& slots, int sample, int i) {
   Context<Slots> context{slots, sample, i / (D::d1 * D::d2 * D::d3), i / (D::d2 * D::d3) % D::d1, i / D::d3 % D::d2,
                          i % D::d3};
-  B::template evaluate<float>(context);
+  context.run(B{});
 }
 
 template <class K>

@@ -13,14 +13,14 @@ template <class C, class Slots>
 INLAY_DEVICE void finish_weight(const Slots& slots, int row, int column, float sum) {
   const Tap at = Product<C>::tap(row);
   Context<Slots> context{slots, 0, at.row, at.column, at.channel, column, sum};
-  C::epilogue::main::template evaluate<float>(context);
+  context.run(typename C::epilogue::main{});
 }
 
 /// Main at a pixel's coordinates; gives what goes on to pooling.
 template <class C, class Slots>
 INLAY_DEVICE float finish_pixel(const Slots& slots, Pixel pixel, int column, float sum) {
   Context<Slots> context{slots, pixel.sample, 0, pixel.row, pixel.column, column, sum};
-  return C::epilogue::main::template evaluate<float>(context);
+  return context.run(typename C::epilogue::main{});
 }
 
 /// Main over pooling window `index`, then Post at the pooled coordinates. `sum(place, pixel)` gives the sums.
@@ -40,14 +40,14 @@ INLAY_DEVICE void finish_window(const Slots& slots, int index, int samples, int 
   }
   Context<Slots> context{slots, first.sample, 0, first.row / P::Pool::height, first.column / P::Pool::width, column,
                          largest, static_cast<float>(where)};
-  C::epilogue::post::template evaluate<float>(context);
+  context.run(typename C::epilogue::post{});
 }
 
 /// The Side body of a weight gradient, for column `column` of K.
 template <class C, class Slots>
 INLAY_DEVICE void finish_side(const Slots& slots, int column, float sum) {
   Context<Slots> context{slots, 0, 0, 0, 0, column, sum};
-  C::side::template evaluate<float>(context);
+  context.run(typename C::side{});
 }
 
 }  // namespace inlay::cuda

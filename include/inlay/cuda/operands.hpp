@@ -38,7 +38,7 @@ INLAY_DEVICE float element_of_a(const Slots& slots, Pixel pixel, Tap tap, int gr
     if (static_cast<unsigned>(row) >= unsigned{G::H} || static_cast<unsigned>(column) >= unsigned{G::W}) return 0;
   }
   Context<Slots> context{slots, pixel.sample, 0, row, column, group * Product<C>::tap_channels + tap.channel};
-  return C::a::template evaluate<float>(context);
+  return context.run(typename C::a{});
 }
 
 /// The weight at a position in R x S x C/groups x K.
@@ -68,7 +68,7 @@ INLAY_DEVICE float element_of_dy(const Slots& slots, Pixel pixel, int column, in
   using P = Product<C>;
   if (pixel.row < 0 || column >= P::columns) return 0;
   Context<Slots> context{slots, pixel.sample, 0, pixel.row, pixel.column, group * P::group_outputs + column};
-  return C::b::template evaluate<float>(context);
+  return context.run(typename C::b{});
 }
 
 /// The part of a block in which one thread works.

@@ -23,14 +23,14 @@ struct PoolingKernel<kernel::Pooling<D, Batched, Pool, Prologue, Post>> {
     for (int place = 0; place < Pool::height * Pool::width; ++place) {
       Context<Slots> context{slots, sample, 0, row * Pool::height + place / Pool::width,
                              column * Pool::width + place % Pool::width, channel};
-      const float value = Prologue::template evaluate<float>(context);
+      const float value = context.run(Prologue{});
       if (place == 0 || value > largest) {
         largest = value;
         where = place;
       }
     }
     Context<Slots> context{slots, sample, 0, row, column, channel, largest, static_cast<float>(where)};
-    Post::template evaluate<float>(context);
+    context.run(Post{});
   }
 };
 

@@ -54,14 +54,14 @@ struct Reducer<kernel::Reduction<Op, D, Axes, Batched, OverBatch, Prologue, Post
   INLAY_DEVICE static float element(const Slots& slots, int sample, int k, int r) {
     Context<Slots> context{slots, sample, k / (k1 * k2 * k3) + r / (r1 * r2 * r3), k / (k2 * k3) % k1 + r / (r2 * r3) % r1,
                            k / k3 % k2 + r / r3 % r2, k % k3 + r % r3};
-    return Prologue::template evaluate<float>(context);
+    return context.run(Prologue{});
   }
 
   template <class Slots>
   INLAY_DEVICE static void finish(const Slots& slots, int sample, int k, Reduced result) {
     const float value = Op == ReduceOp::argmax ? static_cast<float>(result.position) : result.value;
     Context<Slots> context{slots, sample, k / (k1 * k2 * k3), k / (k2 * k3) % k1, k / k3 % k2, k % k3, value};
-    Post::template evaluate<float>(context);
+    context.run(Post{});
   }
 
   /// What a thread makes of elements first, first + step, ... below end of the samples from `sample` on.

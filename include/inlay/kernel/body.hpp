@@ -6,17 +6,14 @@
 //                                      Constant<0>, Apply<maximum, 2, 3>, Store<0, f32, Strides<...>, 4>>
 //
 // A domain has four coordinates (i0, i1, i2, i3), padded in front with ones, and the sample n. Images count
-// (0, h, w, c); convolution weights (r, s, c, k). An executor evaluates a Body through a Context of its own,
-// with V = float, or a vector of consecutive i3.
+// (0, h, w, c); convolution weights (r, s, c, k). Each executor runs Bodies through a Context of its own, which has a
+// function `step` for each kind of step, on floats or on vectors of consecutive i3.
 #pragma once
 
 #include <inlay/core/element.hpp>
-#include <inlay/core/host_device.hpp>
 #include <inlay/graph/op.hpp>
 
 #include <cstdint>
-#include <type_traits>
-#include <utility>
 
 namespace inlay::kernel {
 
@@ -74,97 +71,10 @@ struct Gather {
 template <MapOp Op, int... Registers>
 struct Apply {};
 
-namespace detail {
-
-template <class Step>
-struct Evaluate;
-
-template <int Slot, Element E, class Index>
-struct Evaluate<Load<Slot, E, Index>> {
-  template <class V, class Context>
-  INLAY_HOST_DEVICE static V run(Context& context, const V*) {
-    return context.load(Load<Slot, E, Index>{});
-  }
-};
-template <int Slot, Element E, class Index, int Register>
-struct Evaluate<Store<Slot, E, Index, Register>> {
-  template <class V, class Context>
-  INLAY_HOST_DEVICE static V run(Context& context, const V* registers) {
-    context.store(Store<Slot, E, Index, Register>{}, registers[Register]);
-    return registers[Register];
-  }
-};
-template <std::uint32_t Bits>
-struct Evaluate<Constant<Bits>> {
-  template <class V, class Context>
-  INLAY_HOST_DEVICE static V run(Context& context, const V*) {
-    return context.constant(__builtin_bit_cast(float, Bits));
-  }
-};
-template <int Axis>
-struct Evaluate<Iota<Axis>> {
-  template <class V, class Context>
-  INLAY_HOST_DEVICE static V run(Context& context, const V*) {
-    return context.iota(Iota<Axis>{});
-  }
-};
-template <int Which>
-struct Evaluate<Result<Which>> {
-  template <class V, class Context>
-  INLAY_HOST_DEVICE static V run(Context& context, const V*) {
-    return context.result(Result<Which>{});
-  }
-};
-template <int Slot, int IndexSlot, int Height, int Width, class PooledStrides>
-struct Evaluate<Scatter<Slot, IndexSlot, Height, Width, PooledStrides>> {
-  template <class V, class Context>
-  INLAY_HOST_DEVICE static V run(Context& context, const V*) {
-    return context.scatter(Scatter<Slot, IndexSlot, Height, Width, PooledStrides>{});
-  }
-};
-template <int Slot, int IndexSlot, int Height, int Width, class InputStrides, class PooledStrides>
-struct Evaluate<Gather<Slot, IndexSlot, Height, Width, InputStrides, PooledStrides>> {
-  template <class V, class Context>
-  INLAY_HOST_DEVICE static V run(Context& context, const V*) {
-    return context.gather(Gather<Slot, IndexSlot, Height, Width, InputStrides, PooledStrides>{});
-  }
-};
-template <MapOp Op, int... Registers>
-struct Evaluate<Apply<Op, Registers...>> {
-  template <class V, class Context>
-  INLAY_HOST_DEVICE static V run(Context& context, const V* registers) {
-    return context.template apply<Op>(registers[Registers]...);
-  }
-};
-
-}  // namespace detail
-
-/// The program. `evaluate<V>(context)` runs it and returns the last register.
-///
-/// A Context has: load(Load<...>), store(Store<...>, V), constant(float), iota(Iota<Axis>), result(Result<Which>),
-/// scatter(Scatter<...>), gather(Gather<...>) and apply<MapOp>(V...), each returning V (store: nothing).
+/// The program.
 template <class... Steps>
 struct Body {
   static constexpr int size = sizeof...(Steps);
-
-  template <class V, class Context>
-  INLAY_HOST_DEVICE static V evaluate(Context& context) {
-    return evaluate<V>(context, std::make_integer_sequence<int, size>{});
-  }
-
- private:
-  template <class V, class Context, int... I>
-  INLAY_HOST_DEVICE static V evaluate(Context& context, std::integer_sequence<int, I...>) {
-    V registers[size + 1];
-    ((registers[I] = detail::Evaluate<Steps>::template run<V>(context, registers)), ...);
-    return registers[size > 0 ? size - 1 : 0];
-  }
 };
-
-/// A Body of one Load: the operand is read as it lies in memory. Kernels may then skip the gathering copy.
-template <class B>
-inline constexpr bool is_plain_load = false;
-template <int Slot, Element E, class Index>
-inline constexpr bool is_plain_load<Body<Load<Slot, E, Index>>> = true;
 
 }  // namespace inlay::kernel
