@@ -4,8 +4,8 @@
 //
 //   bench/cpu_programs --benchmark_filter='28x28x64'
 //
-// FLOP are those of the direct sums, so Winograd may exceed 1. Times are wall-clock and a row is the best of its
-// repetitions: run it on an idle machine.
+// FLOP are those of the direct sums, so Winograd may exceed 1. Times are wall-clock: run it on an idle machine, and read
+// the rows _median and, for the rates, _best.
 #include <inlay/graph/build.hpp>
 #include <inlay/inlay.hpp>
 
@@ -166,7 +166,7 @@ int main(int argc, char** argv) {
   std::vector<int> threads{1};
   if (cpu::default_threads() > 1) threads.push_back(cpu::default_threads());
   std::printf("%s, %d floats a vector, batches of %d\n", processor().c_str(), cpu::lanes, samples);
-  for (int count : threads) std::printf("FMA peak of %d threads: %.1f GFLOP/s\n", count, peak(count) / 1e9);
+  for (int count : threads) std::printf("threads: %d   FMA peak: %.1f GFLOP/s\n", count, peak(count) / 1e9);
   add_layer<28, 28, 64, 64, 3>("28x28x64->64", threads);
   add_layer<28, 28, 32, 64, 3>("28x28x32->64", threads);
   add_layer<28, 28, 1, 32, 3>("28x28x1->32", threads);

@@ -1,5 +1,6 @@
 #include "../support/contraction_graph.hpp"
 #include "../support/program_run.hpp"
+#include "winograd_growth.hpp"
 
 using namespace inlay;
 using test::ContractionGraph;
@@ -12,49 +13,9 @@ void check(int samples = 3, double growth = 0) {
   test::check_program<G>(samples, 2, G::roundings(samples), 2, growth);
 }
 
-/// max over outputs i of sum over frequencies j of |left[j][i]| * sum |middle[j]| * sum |right[j]|, over the terms of
-/// direct summation: how much a one-dimensional transform can magnify a rounding error, squared for two dimensions.
-template <int Left, int Middle, class L, class M>
-double growth_of(L left, M middle) {
-  double sums[6] = {}, result = 0, rows[6][6] = {};
-  auto column = [](auto transform, auto& in, auto& out, int k) {
-    for (auto& x : in) x = 0;
-    in[k] = 1;
-    transform(in, out);
-  };
-  float in6[6], out6[6], in_middle[Middle], out_left[Left];
-  double middle_sums[6] = {}, input_sums[6] = {};
-  for (int k = 0; k < 6; ++k) {
-    column([](auto& d, auto& t) { cpu::winograd::input_transform(d, t); }, in6, out6, k);
-    for (int j = 0; j < 6; ++j) input_sums[j] += std::fabs(out6[j]);
-    column(left, in6, out_left, k);
-    for (int i = 0; i < Left; ++i) rows[i][k] = std::fabs(out_left[i]);
-  }
-  for (int k = 0; k < Middle; ++k) {
-    column(middle, in_middle, out6, k);
-    for (int j = 0; j < 6; ++j) middle_sums[j] += std::fabs(out6[j]);
-  }
-  for (int j = 0; j < 6; ++j) sums[j] = middle_sums[j] * input_sums[j];
-  for (int i = 0; i < Left; ++i) {
-    double total = 0;
-    for (int j = 0; j < 6; ++j) total += rows[i][j] * sums[j];
-    result = std::max(result, total / Middle);
-  }
-  return result * result;
-}
-
-double winograd_growth() {
-  using namespace cpu::winograd;
-  const double forward = growth_of<4, 3>([](auto& m, auto& y) { output_transform(m, y); },
-                                         [](auto& g, auto& t) { weight_transform(g, t); });
-  const double gradient = growth_of<3, 4>([](auto& u, auto& g) { weight_gradient_transform(u, g); },
-                                          [](auto& e, auto& t) { gradient_transform(e, t); });
-  return std::max(forward, gradient);
-}
-
 template <class G>
 void check_winograd(int samples = 3) {
-  check<G>(samples, winograd_growth());
+  check<G>(samples, test::winograd_growth());
 }
 
 }  // namespace
@@ -64,7 +25,7 @@ TEST_CASE("3x3 convolutions and their gradients agree with the reference on the 
   check_winograd<ContractionGraph<28, 28, 32, 64, 3, 3, 1, 1>>(2);
 }
 TEST_CASE("Winograd's algorithm handles partial tiles, odd channels, valid and wide padding") {
-  MESSAGE("growth of rounding errors by F(4x4, 3x3), at most: " << winograd_growth());
+  MESSAGE("growth of rounding errors by F(4x4, 3x3), at most: " << test::winograd_growth());
   check_winograd<ContractionGraph<14, 14, 64, 64, 3, 3, 1, 1>>(2);
   check_winograd<ContractionGraph<6, 6, 17, 33, 3, 3, 1, 1>>();
   check_winograd<ContractionGraph<7, 13, 8, 48, 3, 3>>();

@@ -11,7 +11,7 @@ template <ReduceOp Op, int Axes, bool OverBatch, int D1, int D2, int D3>
 void check(int samples, int threads) {
   constexpr int k1 = Axes & 2 ? 1 : D1, k2 = Axes & 4 ? 1 : D2, k3 = Axes & 8 ? 1 : D3, kept = k1 * k2 * k3;
   constexpr int count = D1 * D2 * D3;
-  using Out = Strides<OverBatch ? 0 : kept, 0, k1 > 1 ? k2 * k3 : 0, k2 > 1 ? k3 : 0, k3 > 1 ? 1 : 0>;
+  using Out = Strides<OverBatch ? 0 : kept, 0, (k1 > 1 ? k2 * k3 : 0), (k2 > 1 ? k3 : 0), (k3 > 1 ? 1 : 0)>;
   using K = Reduction<Op, Extents<1, D1, D2, D3>, Axes, true, OverBatch, Body<Load<0, Element::f32, Image<D1, D2, D3>>>,
                       Body<Result<0>, Apply<MapOp::add, 0, 0>, Store<1, Element::f32, Out, 1>>>;
   auto x = random_argument(count, samples);

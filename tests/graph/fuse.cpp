@@ -1,10 +1,10 @@
 // What fuse decides, claim by claim, on graphs of a few nodes.
-#include "nets.hpp"
-
 #include <doctest/doctest.h>
 
 #include <array>
 #include <utility>
+
+#include "nets.hpp"
 
 using namespace inlay;
 using namespace inlay::build;
@@ -158,7 +158,8 @@ TEST_CASE("a parameter is updated in place where its gradient is made") {
           for (int i = body.first; i < body.first + body.count; ++i) {
             const inlay::Step& step = Step::plan.steps[i];
             n += step.kind == StepKind::store &&
-                 Step::plan.values[Step::plan.bindings[launch.bindings.first + step.slot]].storage == Storage::parameter;
+                 Step::plan.values[Step::plan.bindings[launch.bindings.first + step.slot]].storage ==
+                     Storage::parameter;
           }
       }
     return n;

@@ -1,9 +1,9 @@
 // What the gradient pass adds to a graph. That its values are right is tested in reference/gradients.cpp.
-#include "nets.hpp"
-
 #include <doctest/doctest.h>
 
 #include <utility>
+
+#include "nets.hpp"
 
 using namespace inlay;
 using namespace inlay::build;
@@ -74,7 +74,8 @@ TEST_CASE("a value used three times gets two additions") {
   constexpr int additions = [] {
     Graph g;
     const int x = input(g, shape_of(4));
-    const int thrice = map(g, MapOp::multiply, map(g, MapOp::exp, x), map(g, MapOp::subtract, map(g, MapOp::tanh, x), x));
+    const int thrice =
+        map(g, MapOp::multiply, map(g, MapOp::exp, x), map(g, MapOp::subtract, map(g, MapOp::tanh, x), x));
     const int loss = total(g, thrice);
     gradient(g, loss, only(x));
     int n = 0;

@@ -13,7 +13,6 @@
 #include <inlay/nn/sequential.hpp>
 #include <inlay/train/optimizers.hpp>
 #include <inlay/train/training_graph.hpp>
-
 #include <utility>
 
 namespace inlay {

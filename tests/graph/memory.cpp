@@ -1,12 +1,12 @@
 // The arena: no two values that live at the same time share a byte, whatever the plan.
-#include "nets.hpp"
-#include "random_graph.hpp"
+#include <doctest/doctest.h>
 
 #include <inlay/graph/fuse.hpp>
 #include <inlay/graph/memory.hpp>
 #include <inlay/graph/simplify.hpp>
 
-#include <doctest/doctest.h>
+#include "nets.hpp"
+#include "random_graph.hpp"
 
 using namespace inlay;
 

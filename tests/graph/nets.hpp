@@ -37,13 +37,12 @@ struct SqueezeExcite {
   }
 };
 
-using ResidualNet =
-    nn::Sequential<nn::Input<6, 6, 2>, nn::Conv2D<4, 3, nn::Same, nn::Relu>,
-                   nn::Residual<nn::Conv2D<4, 3, nn::Same, nn::Relu>, nn::Conv2D<4, 3, nn::Same>>,
-                   nn::Residual<nn::Conv2D<4, 3, nn::Same, nn::Relu>, nn::Conv2D<4, 3, nn::Same>>, nn::MaxPooling2D<3>,
-                   nn::Flatten, nn::Dense<3>>;
-using SqueezeExciteNet = nn::Sequential<nn::Input<4, 4, 2>, nn::Conv2D<4, 3, nn::Relu>, SqueezeExcite, nn::Flatten,
-                                        nn::Dense<3>>;
+using ResidualNet = nn::Sequential<nn::Input<6, 6, 2>, nn::Conv2D<4, 3, nn::Same, nn::Relu>,
+                                   nn::Residual<nn::Conv2D<4, 3, nn::Same, nn::Relu>, nn::Conv2D<4, 3, nn::Same>>,
+                                   nn::Residual<nn::Conv2D<4, 3, nn::Same, nn::Relu>, nn::Conv2D<4, 3, nn::Same>>,
+                                   nn::MaxPooling2D<3>, nn::Flatten, nn::Dense<3>>;
+using SqueezeExciteNet =
+    nn::Sequential<nn::Input<4, 4, 2>, nn::Conv2D<4, 3, nn::Relu>, SqueezeExcite, nn::Flatten, nn::Dense<3>>;
 using DenseNet = nn::Sequential<nn::Input<7>, nn::Dense<6, nn::Tanh>, nn::Dense<5, nn::Relu, nn::NoBias>,
                                 nn::Dense<4, nn::Sigmoid>, nn::Dense<3>>;
 using StridedNet = nn::Sequential<nn::Input<9, 7, 1>, nn::Conv2D<3, 3, nn::Strides<2>, nn::Tanh>,

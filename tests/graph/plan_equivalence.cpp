@@ -1,8 +1,9 @@
 // Whole programs: simplified, fused, planned and executed from an arena, against the graph as it was traced.
-#include "nets.hpp"
 #include "plan_equivalence.hpp"
 
 #include <doctest/doctest.h>
+
+#include "nets.hpp"
 
 using namespace inlay;
 using namespace inlay::test;
@@ -52,8 +53,10 @@ TEST_CASE("programs without samples: a product of matrices and its gradients") {
   const int a = build::input(g, shape_of(6, 5), Element::f32, false);
   const int w = build::input(g, shape_of(5, 7), Element::f32, false);
   const int b = build::input(g, shape_of(7), Element::f32, false);
-  const int y = build::map(g, MapOp::maximum, build::map(g, MapOp::add, build::matmul(g, a, w), b), build::constant(g, 0));
-  const int loss = build::reshape(g, build::reduce(g, ReduceOp::sum, build::map(g, MapOp::multiply, y, y), 3), Shape{});
+  const int y =
+      build::map(g, MapOp::maximum, build::map(g, MapOp::add, build::matmul(g, a, w), b), build::constant(g, 0));
+  const int loss =
+      build::reshape(g, build::reduce(g, ReduceOp::sum, build::map(g, MapOp::multiply, y, y), 3), Shape{});
   List<int> leaves;
   for (int leaf : {a, w, b}) leaves.push(leaf);
   for (int d : gradient(g, loss, leaves)) g.outputs.push({d});
@@ -108,8 +111,10 @@ TEST_CASE("coordinates count along their own axis: broadcast, of extent one, res
   const int x = build::input(g, shape_of(4, 6, 2));
   g.outputs.push({build::map(g, MapOp::add, x, build::iota(g, shape_of(1, 1, 2), 0))});
   g.outputs.push({build::map(g, MapOp::add, x, build::iota(g, shape_of(6, 1), 0))});
-  g.outputs.push({build::map(g, MapOp::add, x, build::reshape(g, build::iota(g, shape_of(3, 4), 1), shape_of(6, 2)))});
-  g.outputs.push({build::map(g, MapOp::add, x, build::transpose(g, build::iota(g, shape_of(2, 6), 0), {1, 0, 2, 3}))});
+  g.outputs.push(
+      {build::map(g, MapOp::add, x, build::reshape(g, build::iota(g, shape_of(3, 4), 1), shape_of(6, 2)))});
+  g.outputs.push(
+      {build::map(g, MapOp::add, x, build::transpose(g, build::iota(g, shape_of(2, 6), 0), {1, 0, 2, 3}))});
   CHECK(plan_difference(RandomGraph::problem(g, 2, 1), 2) == 0);
 }
 

@@ -1,14 +1,13 @@
 // The end-to-end check of the passes: a graph evaluated as it is, and its plan executed, must agree.
 #pragma once
 
-#include "random_graph.hpp"
-
+#include <algorithm>
 #include <inlay/graph/fuse.hpp>
 #include <inlay/graph/memory.hpp>
 #include <inlay/graph/simplify.hpp>
 #include <inlay/reference/plan_interpreter.hpp>
 
-#include <algorithm>
+#include "random_graph.hpp"
 
 namespace inlay::test {
 

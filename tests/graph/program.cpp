@@ -1,11 +1,10 @@
 // Program: the finished constants of whole networks, as users may assert on them.
-#include "nets.hpp"
-
-#include <inlay/kernel/lower.hpp>
-
 #include <doctest/doctest.h>
 
+#include <inlay/kernel/lower.hpp>
 #include <type_traits>
+
+#include "nets.hpp"
 
 using namespace inlay;
 
@@ -58,9 +57,9 @@ TEST_CASE("passes in constants give what they give at run time") {
 }
 
 TEST_CASE("equal layers lower to equal kernel types") {
-  using Net = nn::Sequential<nn::Input<8, 8, 4>, nn::Conv2D<4, 3, nn::Same, nn::Relu>,
-                             nn::Conv2D<4, 3, nn::Same, nn::Relu>, nn::Conv2D<4, 3, nn::Same, nn::Relu>,
-                             nn::Conv2D<4, 1, nn::Same, nn::Relu>>;
+  using Net =
+      nn::Sequential<nn::Input<8, 8, 4>, nn::Conv2D<4, 3, nn::Same, nn::Relu>, nn::Conv2D<4, 3, nn::Same, nn::Relu>,
+                     nn::Conv2D<4, 3, nn::Same, nn::Relu>, nn::Conv2D<4, 1, nn::Same, nn::Relu>>;
   using P = Program<Inference<Net>>;
   static_assert(P::plan.launches.size == 4);
   static_assert(std::is_same_v<kernel::lowered_t<P, 0>, kernel::lowered_t<P, 1>>);
@@ -87,7 +86,8 @@ TEST_CASE("the fingerprint is the same for the same network, and no other") {
   using C = nn::Sequential<nn::Input<6>, nn::Dense<4>, nn::Relu>;
   using D = nn::Sequential<nn::Input<6>, nn::Flatten, nn::Dense<4, nn::Relu>>;
   static_assert(print(std::type_identity<A>{}) != print(std::type_identity<B>{}));
-  static_assert(print(std::type_identity<A>{}) == print(std::type_identity<C>{}));  // the same parameters and function
+  static_assert(print(std::type_identity<A>{}) ==
+                print(std::type_identity<C>{}));  // the same parameters and function
   static_assert(print(std::type_identity<A>{}) != print(std::type_identity<D>{}));  // parameters under other names
 }
 

@@ -4,7 +4,6 @@
 
 #include <inlay/graph/gradient.hpp>
 #include <inlay/reference/interpreter.hpp>
-
 #include <random>
 #include <vector>
 
@@ -28,7 +27,8 @@ class RandomGraph {
     return g;
   }
 
-  /// Values for the graph's inputs and parameters: bytes and small integers where the element says so, else in (-1, 1).
+  /// Values for the graph's inputs and parameters: bytes and small integers where the element says so, else in (-1,
+  /// 1).
   static Problem problem(Graph graph, int samples, unsigned seed) {
     std::mt19937 engine(seed + 1000);
     auto fill = [&](std::int64_t count, Element element) {
@@ -90,45 +90,74 @@ class RandomGraph {
 
   int unary(MapOp op, int a) { return build::map(g, op, a); }
   int binary(MapOp op, int a, int b) { return build::map(g, op, a, b); }
-  int one_plus_square(int a) {
-    return binary(MapOp::add, binary(MapOp::multiply, a, a), build::constant(g, 1));
-  }
+  int one_plus_square(int a) { return binary(MapOp::add, binary(MapOp::multiply, a, a), build::constant(g, 1)); }
   int relu(int a) { return binary(MapOp::maximum, a, build::constant(g, 0)); }
 
   void operation() {
     switch (below(16)) {
-      case 0: return map_of_one();
+      case 0:
+        return map_of_one();
       case 1:
       case 2:
-      case 3: return map_of_two();
-      case 4: return select();
+      case 3:
+        return map_of_two();
+      case 4:
+        return select();
       case 5:
-      case 6: return reduction();
-      case 7: return reshape();
-      case 8: return transpose();
+      case 6:
+        return reduction();
+      case 7:
+        return reshape();
+      case 8:
+        return transpose();
       case 9:
-      case 10: return convolution();
-      case 11: return transposed_convolution();
-      case 12: return matmul();
-      case 13: return pooling();
-      case 14: return outer_product();
-      default: return leaf();
+      case 10:
+        return convolution();
+      case 11:
+        return transposed_convolution();
+      case 12:
+        return matmul();
+      case 13:
+        return pooling();
+      case 14:
+        return outer_product();
+      default:
+        return leaf();
     }
   }
 
   void map_of_one() {
     const int a = any();
     switch (below(10)) {
-      case 0: unary(MapOp::negate, a); return;
-      case 1: unary(MapOp::absolute, a); return;
-      case 2: unary(MapOp::exp, unary(MapOp::tanh, a)); return;
-      case 3: unary(MapOp::log, one_plus_square(a)); return;
-      case 4: unary(MapOp::sqrt, one_plus_square(a)); return;
-      case 5: unary(MapOp::tanh, a); return;
-      case 6: unary(MapOp::erf, a); return;
-      case 7: unary(MapOp::stop_gradient, a); return;
-      case 8: unary(MapOp::is_finite, a); return;
-      default: relu(a);
+      case 0:
+        unary(MapOp::negate, a);
+        return;
+      case 1:
+        unary(MapOp::absolute, a);
+        return;
+      case 2:
+        unary(MapOp::exp, unary(MapOp::tanh, a));
+        return;
+      case 3:
+        unary(MapOp::log, one_plus_square(a));
+        return;
+      case 4:
+        unary(MapOp::sqrt, one_plus_square(a));
+        return;
+      case 5:
+        unary(MapOp::tanh, a);
+        return;
+      case 6:
+        unary(MapOp::erf, a);
+        return;
+      case 7:
+        unary(MapOp::stop_gradient, a);
+        return;
+      case 8:
+        unary(MapOp::is_finite, a);
+        return;
+      default:
+        relu(a);
     }
   }
 
@@ -143,13 +172,26 @@ class RandomGraph {
     const int a = any(), b = partner(a);
     if (b < 0) return;
     switch (below(8)) {
-      case 0: binary(MapOp::subtract, a, b); return;
-      case 1: binary(MapOp::multiply, a, unary(MapOp::tanh, b)); return;
-      case 2: binary(MapOp::divide, a, one_plus_square(b)); return;
-      case 3: binary(MapOp::maximum, a, b); return;
-      case 4: binary(MapOp::minimum, a, b); return;
-      case 5: binary(chance(50) ? MapOp::equal : MapOp::greater, a, b); return;
-      default: binary(MapOp::add, a, b);
+      case 0:
+        binary(MapOp::subtract, a, b);
+        return;
+      case 1:
+        binary(MapOp::multiply, a, unary(MapOp::tanh, b));
+        return;
+      case 2:
+        binary(MapOp::divide, a, one_plus_square(b));
+        return;
+      case 3:
+        binary(MapOp::maximum, a, b);
+        return;
+      case 4:
+        binary(MapOp::minimum, a, b);
+        return;
+      case 5:
+        binary(chance(50) ? MapOp::equal : MapOp::greater, a, b);
+        return;
+      default:
+        binary(MapOp::add, a, b);
     }
   }
 
@@ -175,24 +217,40 @@ class RandomGraph {
     const int n = static_cast<int>(shape(a).count());
     const int first = n % 3 == 0 ? 3 : n % 2 == 0 ? 2 : 1;
     switch (below(4)) {
-      case 0: build::reshape(g, a, shape_of(n)); return;
-      case 1: build::reshape(g, a, shape_of(1, 1, n)); return;
-      case 2: build::reshape(g, a, shape_of(first, n / first)); return;
-      default: build::reshape(g, a, shape_of(n / first, 1, first));
+      case 0:
+        build::reshape(g, a, shape_of(n));
+        return;
+      case 1:
+        build::reshape(g, a, shape_of(1, 1, n));
+        return;
+      case 2:
+        build::reshape(g, a, shape_of(first, n / first));
+        return;
+      default:
+        build::reshape(g, a, shape_of(n / first, 1, first));
     }
   }
 
   void transpose() {
     const int a = find([&](int i) { return shape(i).rank >= 2 && shape(i).rank <= 3; });
     if (a < 0) return;
-    if (shape(a).rank == 2) build::transpose(g, a, {1, 0, 2, 3});
-    else if (chance(50)) build::transpose(g, a, {1, 2, 0, 3});
-    else build::transpose(g, a, {1, 0, 2, 3});
+    if (shape(a).rank == 2)
+      build::transpose(g, a, {1, 0, 2, 3});
+    else if (chance(50))
+      build::transpose(g, a, {1, 2, 0, 3});
+    else
+      build::transpose(g, a, {1, 0, 2, 3});
   }
 
   Window window(bool may_group, int channels) {
-    Window w{.height = 1 + below(3), .width = 1 + below(3), .stride_h = 1 + below(2), .stride_w = 1 + below(2),
-             .pad_top = below(2), .pad_left = below(2), .pad_bottom = below(2), .pad_right = below(2)};
+    Window w{.height = 1 + below(3),
+             .width = 1 + below(3),
+             .stride_h = 1 + below(2),
+             .stride_w = 1 + below(2),
+             .pad_top = below(2),
+             .pad_left = below(2),
+             .pad_bottom = below(2),
+             .pad_right = below(2)};
     if (chance(20)) w.dilation_h = 2;
     if (chance(20)) w.dilation_w = 2;
     if (may_group && channels % 2 == 0 && chance(30)) w.groups = 2;
@@ -262,9 +320,8 @@ class RandomGraph {
   }
 
   void matmul() {
-    const int a = find([&](int i) {
-      return shape(i).rank >= 1 && shape(i).rank <= 2 && shape(i).extents[shape(i).rank - 1] <= 64;
-    });
+    const int a = find(
+        [&](int i) { return shape(i).rank >= 1 && shape(i).rank <= 2 && shape(i).extents[shape(i).rank - 1] <= 64; });
     if (a < 0) return;
     const int k = shape(a).extents[shape(a).rank - 1];
     const int b = find([&](int i) { return !at(i).batched && shape(i).rank == 2 && shape(i).extents[0] == k; });
@@ -290,8 +347,12 @@ class RandomGraph {
 
   void leaf() {
     switch (below(3)) {
-      case 0: build::constant(g, 0.25f * static_cast<float>(below(9) - 4)); return;
-      case 1: build::batch_size(g); return;
+      case 0:
+        build::constant(g, 0.25f * static_cast<float>(below(9) - 4));
+        return;
+      case 1:
+        build::batch_size(g);
+        return;
       default: {
         const int a = any();
         if (shape(a).rank > 0) binary(MapOp::add, a, build::iota(g, shape(a), below(shape(a).rank)));

@@ -1,8 +1,8 @@
 // Each rule of simplify, by the nodes that are left.
+#include <doctest/doctest.h>
+
 #include <inlay/graph/gradient.hpp>
 #include <inlay/graph/simplify.hpp>
-
-#include <doctest/doctest.h>
 
 using namespace inlay;
 using namespace inlay::build;
@@ -41,7 +41,8 @@ TEST_CASE("what changes nothing is removed") {
   static_assert(becomes_x([](Graph& g, int x, int) { return map(g, MapOp::negate, map(g, MapOp::negate, x)); }));
   static_assert(becomes_x([](Graph& g, int x, int) { return map(g, MapOp::copy, x); }));
   static_assert(becomes_x([](Graph& g, int x, int) { return map(g, MapOp::stop_gradient, x); }));
-  static_assert(becomes_x([](Graph& g, int x, int) { return reshape(g, reshape(g, x, shape_of(2, 2)), shape_of(4)); }));
+  static_assert(
+      becomes_x([](Graph& g, int x, int) { return reshape(g, reshape(g, x, shape_of(2, 2)), shape_of(4)); }));
 }
 
 TEST_CASE("what only looks like it stays") {
@@ -98,7 +99,8 @@ TEST_CASE("nodes that differ in any field stay two") {
 TEST_CASE("arithmetic on constants is done") {
   constexpr Node node = result(simplified([](Graph& g, int, int) {
     const int six = map(g, MapOp::multiply, constant(g, 2), constant(g, 3));
-    return map(g, MapOp::select, map(g, MapOp::greater, six, constant(g, 5)), map(g, MapOp::negate, six), constant(g, 0));
+    return map(g, MapOp::select, map(g, MapOp::greater, six, constant(g, 5)), map(g, MapOp::negate, six),
+               constant(g, 0));
   }));
   static_assert(node.op == Op::constant && node.value == -6);
 }

@@ -1,10 +1,10 @@
 // Tracing: shapes in types, what broadcasts to what, and the names of parameters.
-#include "nets.hpp"
-
 #include <doctest/doctest.h>
 
 #include <string>
 #include <type_traits>
+
+#include "nets.hpp"
 
 using namespace inlay;
 
@@ -41,8 +41,8 @@ TEST_CASE("operands broadcast from the last axis, and anything with a batch has 
   static_assert(std::is_same_v<decltype(Image{} + Vector{}), Image>);
   static_assert(std::is_same_v<decltype(Vector{} * Image{}), Image>);
   static_assert(std::is_same_v<decltype(2 * Vector{}), Vector>);
-  static_assert(std::is_same_v<decltype(Symbol<Element::f32, false, 3, 1>{} + Vector{}),
-                               Symbol<Element::f32, false, 3, 4>>);
+  static_assert(
+      std::is_same_v<decltype(Symbol<Element::f32, false, 3, 1>{} + Vector{}), Symbol<Element::f32, false, 3, 4>>);
   static_assert(std::is_same_v<decltype(greater(Vector{}, 0)), Vector>);
   static_assert(broadcast(shape_of(8, 6, 4), shape_of(6, 1)).shape == shape_of(8, 6, 4));
   static_assert(!broadcast(shape_of(8, 6, 4), shape_of(3)).fits);
@@ -72,8 +72,8 @@ TEST_CASE("parameters are named by their layer's place") {
 }
 
 TEST_CASE("layers inside of layers add to the path, and two of a kind are told apart") {
-  using Net = nn::Sequential<nn::Input<4, 4, 2>, nn::Residual<nn::Conv2D<2, 3, nn::Same, nn::NoBias>>,
-                             test::SqueezeExcite>;
+  using Net =
+      nn::Sequential<nn::Input<4, 4, 2>, nn::Residual<nn::Conv2D<2, 3, nn::Same, nn::NoBias>>, test::SqueezeExcite>;
   CHECK(names<Net>() == "1.0.conv2d.kernel 2.dense.kernel 2.dense.bias 2.dense_1.kernel 2.dense_1.bias ");
 }
 

@@ -1,12 +1,11 @@
 // Layers, losses and metrics mean what Keras means by them: small networks evaluated in the reference.
-#include "../graph/nets.hpp"
-
-#include <inlay/reference/interpreter.hpp>
-
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <inlay/reference/interpreter.hpp>
 #include <numeric>
+
+#include "../graph/nets.hpp"
 
 using namespace inlay;
 using reference::Values;

@@ -6,11 +6,10 @@
 // functions of a few dozen terms with third derivatives below 100 must agree to 5e-9 of their size.
 #pragma once
 
-#include <inlay/graph/gradient.hpp>
-#include <inlay/reference/interpreter.hpp>
-
 #include <algorithm>
 #include <cmath>
+#include <inlay/graph/gradient.hpp>
+#include <inlay/reference/interpreter.hpp>
 #include <limits>
 #include <random>
 #include <vector>

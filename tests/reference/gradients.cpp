@@ -1,7 +1,7 @@
 // The gradient of every primitive, and the gradient of its gradient, against finite differences.
-#include "finite_differences.hpp"
-
 #include <doctest/doctest.h>
+
+#include "finite_differences.hpp"
 
 using namespace inlay;
 using namespace inlay::test;
@@ -40,8 +40,11 @@ TEST_CASE("the derivative of every function of one operand is that of finite dif
 }
 
 TEST_CASE("the derivative of every function of two operands is that of finite differences") {
-  const Case cases[] = {{"add", MapOp::add},         {"subtract", MapOp::subtract}, {"multiply", MapOp::multiply},
-                        {"maximum", MapOp::maximum}, {"minimum", MapOp::minimum}};
+  const Case cases[] = {{"add", MapOp::add},
+                        {"subtract", MapOp::subtract},
+                        {"multiply", MapOp::multiply},
+                        {"maximum", MapOp::maximum},
+                        {"minimum", MapOp::minimum}};
   for (const Case& c : cases) {
     Differentiable f;
     const int a = f.input(shape_of(2, 3)), b = f.input(shape_of(2, 3));
@@ -110,10 +113,18 @@ TEST_CASE("every mode of contraction has gradients in both operands") {
     Window window;
   };
   const Form forms[] = {
-      {"3x3 same", 4, 3, 2, 3,
+      {"3x3 same",
+       4,
+       3,
+       2,
+       3,
        {.height = 3, .width = 3, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1}},
       {"valid, oblong", 4, 5, 1, 2, {.height = 2, .width = 3}},
-      {"stride 2, uneven pads", 5, 4, 2, 2,
+      {"stride 2, uneven pads",
+       5,
+       4,
+       2,
+       2,
        {.height = 3, .width = 2, .stride_h = 2, .stride_w = 2, .pad_top = 1, .pad_right = 1}},
       {"dilation", 5, 5, 1, 2, {.height = 2, .width = 3, .pad_left = 1, .dilation_h = 3, .dilation_w = 2}},
       {"two groups", 3, 3, 4, 6, {.height = 2, .width = 2, .groups = 2}},
@@ -132,7 +143,8 @@ TEST_CASE("every mode of contraction has gradients in both operands") {
       a = data.input(y, batched), b = data.parameter(w);
       check(s.name, data, build::contraction(data.g, Mode::data_gradient, a, b, v, x));
       a = weight.input(x, batched), b = weight.input(y, batched);
-      check(s.name, weight, build::contraction(weight.g, Mode::weight_gradient, a, b, v, w), 4 * finite_difference_tolerance);
+      check(s.name, weight, build::contraction(weight.g, Mode::weight_gradient, a, b, v, w),
+            4 * finite_difference_tolerance);
     }
   }
 }
@@ -182,7 +194,8 @@ TEST_CASE("max pooling's gather and scatter are each other's gradient") {
   check("scatter", s, build::scatter(s.g, s.input(shape_of(2, 1, 2)), at));
   Differentiable shared;
   const int to = build::max_index(shared.g, build::input(shared.g, shape_of(4, 3, 2)), window);
-  check("scatter of a value shared by the samples", shared, build::scatter(shared.g, shared.parameter(shape_of(2, 1, 2)), to));
+  check("scatter of a value shared by the samples", shared,
+        build::scatter(shared.g, shared.parameter(shape_of(2, 1, 2)), to));
 }
 
 TEST_CASE("a value used more than once gets the sum of its users' gradients") {

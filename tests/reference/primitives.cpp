@@ -1,10 +1,10 @@
 // Every primitive of the reference against Eigen.
-#include "finite_differences.hpp"
-
-#include <Eigen/Dense>
 #include <doctest/doctest.h>
 
+#include <Eigen/Dense>
 #include <functional>
+
+#include "finite_differences.hpp"
 
 using namespace inlay;
 using reference::Values;
@@ -134,7 +134,8 @@ TEST_CASE("maps of two operands, broadcast along rows and columns") {
     const int with_row = build::map(run.g, c.op, a, row), with_column = build::map(run.g, c.op, a, column);
     const Values y = run.value(with_row), z = run.value(with_column);
     for (int s = 0; s < 2; ++s) {
-      const View m(run.feed[0].data() + 12 * s, 3, 4), r(run.feed[1].data() + 4 * s, 1, 4), k(run.feed[2].data(), 3, 1);
+      const View m(run.feed[0].data() + 12 * s, 3, 4), r(run.feed[1].data() + 4 * s, 1, 4),
+          k(run.feed[2].data(), 3, 1);
       const View got_row(y.data() + 12 * s, 3, 4), got_column(z.data() + 12 * s, 3, 4);
       CHECK(got_row == Matrix(m.binaryExpr(r.replicate(3, 1), c.f)));
       CHECK(got_column == Matrix(m.binaryExpr(k.replicate(1, 4), c.f)));
@@ -224,8 +225,8 @@ TEST_CASE("reductions over rows, columns and the batch") {
   Run run;
   const int x = build::input(run.g, shape_of(3, 4));
   const int rows = build::reduce(run.g, ReduceOp::sum, x, 1), columns = build::reduce(run.g, ReduceOp::sum, x, 2),
-            batch = build::reduce(run.g, ReduceOp::sum, x, 0, true), highest = build::reduce(run.g, ReduceOp::max, x, 2),
-            where = build::reduce(run.g, ReduceOp::argmax, x, 3);
+            batch = build::reduce(run.g, ReduceOp::sum, x, 0, true),
+            highest = build::reduce(run.g, ReduceOp::max, x, 2), where = build::reduce(run.g, ReduceOp::argmax, x, 3);
   run.value(x);
   const View a(run.feed[0].data(), 3, 4), b(run.feed[0].data() + 12, 3, 4);
   const Values y = run.value(rows), z = run.value(columns), t = run.value(batch), m = run.value(highest),
@@ -289,7 +290,8 @@ TEST_CASE("reshape keeps the order, transpose exchanges axes") {
   for (int i = 0; i < 2; ++i)
     for (int j = 0; j < 3; ++j)
       for (int k = 0; k < 4; ++k)
-        CHECK(t[static_cast<std::size_t>((k * 2 + i) * 3 + j)] == cube.feed[0][static_cast<std::size_t>((i * 3 + j) * 4 + k)]);
+        CHECK(t[static_cast<std::size_t>((k * 2 + i) * 3 + j)] ==
+              cube.feed[0][static_cast<std::size_t>((i * 3 + j) * 4 + k)]);
 }
 
 TEST_CASE("leaves: coordinates, numbers, the number of samples") {

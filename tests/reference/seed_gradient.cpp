@@ -1,21 +1,20 @@
 // The gradient of the whole seed network, at its full size, against central finite differences.
 //
-// The loss is smooth but for the kinks of ReLU and max pooling. A coordinate counts where both perturbed runs take the
-// same side of every kink as the unperturbed one. Then with h = 1e-6 the difference quotient is off by
+// The loss is smooth but for the kinks of ReLU and max pooling. A coordinate counts where both perturbed runs take
+// the same side of every kink as the unperturbed one. Then with h = 1e-6 the difference quotient is off by
 //   h^2 / 6 |f'''|  +  n eps |f| / h,
 // of which the first is 1e-9 while |f'''| stays below a thousand, and n, the roundings of f that do not cancel, grows
 // with the root of the longest sum: 12,544 products, n = 112.
-#include "../graph/nets.hpp"
-
-#include <inlay/reference/interpreter.hpp>
-
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <inlay/reference/interpreter.hpp>
 #include <limits>
 #include <random>
 #include <string>
+
+#include "../graph/nets.hpp"
 
 using namespace inlay;
 
@@ -58,7 +57,7 @@ std::vector<bool> sides(const Graph& g, const reference::Result& r) {
 }
 
 struct Outcome {
-  double worst = 0;      // relative to the largest gradient of the parameter
+  double worst = 0;  // relative to the largest gradient of the parameter
   double worst_absolute = 0;
   double tolerance = 0;  // of the absolute error
   int checked = 0, at_kinks = 0;
@@ -110,14 +109,15 @@ Outcome check(int samples, int coordinates) {
       one.worst_absolute = std::max(one.worst_absolute, std::fabs(slope - d[i]));
       one.worst = std::max(one.worst, std::fabs(slope - d[i]) / largest);
     }
-    MESSAGE(std::string(g.parameters[leaf.index].name.text), ": largest gradient ", largest, ", worst error ", one.worst,
-            " of it; ", one.checked, " coordinates, ", one.at_kinks, " at kinks");
+    MESSAGE(std::string(g.parameters[leaf.index].name.text), ": largest gradient ", largest, ", worst error ",
+            one.worst, " of it; ", one.checked, " coordinates, ", one.at_kinks, " at kinks");
     all.worst = std::max(all.worst, one.worst);
     all.worst_absolute = std::max(all.worst_absolute, one.worst_absolute);
     all.checked += one.checked;
     all.at_kinks += one.at_kinks;
   }
-  MESSAGE("worst relative error ", all.worst, ", absolute ", all.worst_absolute, ", of ", all.checked, " coordinates; tolerance ", all.tolerance);
+  MESSAGE("worst relative error ", all.worst, ", absolute ", all.worst_absolute, ", of ", all.checked,
+          " coordinates; tolerance ", all.tolerance);
   return all;
 }
 

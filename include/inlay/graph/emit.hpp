@@ -1,6 +1,7 @@
-// Writes the Bodies of a grouped graph: for each stage the steps that load its operands, compute its members and store
-// what passes through memory, with slots numbered in each launch. Strides are found by matching the axes of a value
-// with those of the stage's domain; a value of the domain's own size is read at the linear index, whatever its shape.
+// Writes the Bodies of a grouped graph: for each stage the steps that load its operands, compute its members and
+// store what passes through memory, with slots numbered in each launch. Strides are found by matching the axes of a
+// value with those of the stage's domain; a value of the domain's own size is read at the linear index, whatever its
+// shape.
 #pragma once
 
 #include <inlay/core/error.hpp>
@@ -50,9 +51,9 @@ class Emitter {
 
   struct Place {
     int launch;
-    int stage;      // root
+    int stage;  // root
     Level level;
-    Shape domain;   // four extents
+    Shape domain;  // four extents
     int first_step;
   };
 
@@ -87,9 +88,11 @@ class Emitter {
     if (stage.kind != StageKind::pooling)
       stage.main = emit_level({launch, stage.root, Level::main, stage.domain, 0}, stage, f.pool_source);
     if (f.pool_index >= 0)
-      stage.post = emit_level({launch, stage.root, Level::post, padded(nodes.data[f.pool_index].shape), 0}, stage, -1);
+      stage.post =
+          emit_level({launch, stage.root, Level::post, padded(nodes.data[f.pool_index].shape), 0}, stage, -1);
     if (stage.kind == StageKind::contraction && root.mode == Mode::weight_gradient)
-      stage.side = emit_level({launch, stage.root, Level::side, padded(shape_of(root.shape.extents[3])), 0}, stage, -1);
+      stage.side =
+          emit_level({launch, stage.root, Level::side, padded(shape_of(root.shape.extents[3])), 0}, stage, -1);
   }
 
   /// The Body of one level: every member, then the stores, then (for pooling) the value that goes on.
@@ -135,10 +138,10 @@ class Emitter {
       touched.push(i);
       return register_of.data[i] = coordinate;
     }
-    const bool computed = (i == place.stage && n.op != Op::map && n.op != Op::scatter && n.op != Op::gather &&
-                           n.op != Op::transpose) || n.op == Op::max_index || roles.data[i].side_sum ||
-                          (place.level == Level::post && n.op == Op::gather &&
-                           n.operands[0] == roles.data[place.stage].pool_source);
+    const bool computed =
+        (i == place.stage && n.op != Op::map && n.op != Op::scatter && n.op != Op::gather && n.op != Op::transpose) ||
+        n.op == Op::max_index || roles.data[i].side_sum ||
+        (place.level == Level::post && n.op == Op::gather && n.operands[0] == roles.data[place.stage].pool_source);
     if (computed) return remember(place, i, Step{.kind = StepKind::result, .which = n.op == Op::max_index ? 1 : 0});
     return compute(place, i, n.shape);
   }
@@ -227,7 +230,10 @@ class Emitter {
     const Node& n = nodes.data[b];
     const bool whole = shape.count() == place.domain.count() || shape.count() == 1;
     if (whole && register_of.data[b] >= 0) return register_of.data[b];
-    Step step{.kind = StepKind::load, .element = n.element, .slot = slot(place, value_of(b)), .sample_stride = sample_stride(n)};
+    Step step{.kind = StepKind::load,
+              .element = n.element,
+              .slot = slot(place, value_of(b)),
+              .sample_stride = sample_stride(n)};
     set_strides(step, place.domain, shape, reader);
     if (whole) return remember(place, b, step);
     plan.steps.push(step);
@@ -236,8 +242,11 @@ class Emitter {
 
   constexpr void store(const Place& place, int i, int value) {
     const Node& n = nodes.data[i];
-    Step step{.kind = StepKind::store, .element = n.element, .slot = slot(place, value),
-              .registers = {register_of.data[i], 0, 0}, .sample_stride = sample_stride(n)};
+    Step step{.kind = StepKind::store,
+              .element = n.element,
+              .slot = slot(place, value),
+              .registers = {register_of.data[i], 0, 0},
+              .sample_stride = sample_stride(n)};
     contiguous_strides(place.domain, step.strides);
     plan.steps.push(step);
   }
@@ -258,8 +267,8 @@ class Emitter {
   constexpr int parameter_value(int parameter) {
     int& value = parameter_values.data[parameter];
     if (value < 0)
-      value = plan.values.push(Value{.storage = Storage::parameter, .index = parameter,
-                                     .count = plan.parameters.data[parameter].shape.count()});
+      value = plan.values.push(Value{
+          .storage = Storage::parameter, .index = parameter, .count = plan.parameters.data[parameter].shape.count()});
     return value;
   }
 

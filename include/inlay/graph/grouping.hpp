@@ -12,8 +12,8 @@ enum class Level : std::uint8_t { main, post, side };
 
 /// A node's place in the plan.
 struct Role {
-  int base = 0;           // the node without reshapes
-  int stage = -1;         // root of the stage that evaluates it
+  int base = 0;    // the node without reshapes
+  int stage = -1;  // root of the stage that evaluates it
   Level level = Level::main;
   bool inlined = false;   // evaluated wherever it is read
   bool stored = false;    // passes through memory
@@ -24,11 +24,11 @@ struct Role {
 };
 
 struct Grouping {
-  List<Node> copies;     // nodes behind the graph's: copies that outputs and late updates need
-  List<Output> outputs;  // the graph's, renamed
-  List<Role> roles;      // of each node
-  List<Stage> stages;    // in order of execution, without Bodies
-  List<Launch> launches; // without bindings
+  List<Node> copies;      // nodes behind the graph's: copies that outputs and late updates need
+  List<Output> outputs;   // the graph's, renamed
+  List<Role> roles;       // of each node
+  List<Stage> stages;     // in order of execution, without Bodies
+  List<Launch> launches;  // without bindings
   List<int> members;
 };
 
