@@ -6,7 +6,8 @@
 
 namespace inlay {
 
-/// Images a second over `steps` training steps of `batch_size`, shuffled samples of `set`, after a warm-up of 4 steps.
+/// Images a second over about `steps` training steps of `batch_size`, shuffled samples of `set`, after a warm-up of 4
+/// steps: whole epochs over as much of the set as that takes, so that it is no more than `fit` itself holds.
 template <class ModelType>
 double training_rate(ModelType& model, const data::Dataset& set, int batch_size, int steps) {
   auto part = [&](int wanted) {
@@ -20,12 +21,14 @@ double training_rate(ModelType& model, const data::Dataset& set, int batch_size,
     }
     return some;
   };
-  const FitOptions silent{.batch_size = batch_size, .verbose = 0};
-  model.fit(part(4 * batch_size), silent);
-  const data::Dataset measured = part(steps * batch_size);
+  model.fit(part(4 * batch_size), {.batch_size = batch_size, .verbose = 0});
+  const int whole = set.size() / batch_size;  // steps of one pass over the set
+  const int epoch = whole < 1 || steps < whole ? steps : whole;
+  const int epochs = (steps + epoch - 1) / epoch;
+  const data::Dataset measured = part(epoch * batch_size);
   const double start = steady_seconds();
-  model.fit(measured, silent);
-  return steps * batch_size / (steady_seconds() - start);
+  model.fit(measured, {.epochs = epochs, .batch_size = batch_size, .verbose = 0});
+  return static_cast<double>(epochs) * epoch * batch_size / (steady_seconds() - start);
 }
 
 }  // namespace inlay
