@@ -1,19 +1,28 @@
 #!/bin/sh
 # Builds everything and runs every test: `sh tools/test.sh`. Installs missing Debian packages when run as root. CUDA
-# sources are compiled too where nvcc is on PATH or in /usr/local/cuda/bin, and run where there is a GPU.
+# sources are compiled too where nvcc is on PATH or in /usr/local/cuda/bin, and run where there is a GPU. The library's
+# own tests are then built and run a second time with clang++.
 # The last line says how many passed and failed: doctest cases one by one, and each other Meson test as one.
 set -eu
 cd "$(dirname "$0")/.."
 . tools/setup.sh
-need g++ meson ninja-build pkg-config python3 zlib1g-dev doctest-dev libeigen3-dev libcli11-dev \
-  libboost-context-dev dataset-fashion-mnist
+need g++ clang libomp-dev meson ninja-build pkg-config python3 zlib1g-dev doctest-dev libeigen3-dev libcli11-dev \
+  libboost-context-dev libbenchmark-dev dataset-fashion-mnist
+
+status=0
+build_and_test() { # FOLDER MESON_TEST_ARGUMENT...
+  folder=$1
+  shift
+  ninja -C "$folder"
+  meson test -C "$folder" --no-rebuild --print-errorlogs "$@" || status=$?
+}
 
 configure build/test -Dtests=true -Dexamples=true -Dbenchmarks=true
-ninja -C build/test
-status=0
-meson test -C build/test --no-rebuild --print-errorlogs || status=$?
+build_and_test build/test
+CXX=clang++ configure build/test-clang -Dtests=true -Dexamples=false -Dbenchmarks=false -Dcuda=disabled
+build_and_test build/test-clang --suite unit
 
-# Each test of the log is a block with a line "result: ..." and what the test printed.
+# Each test of a log is a block with a line "result: ..." and what the test printed.
 awk '
   function close_block() {
     if (!in_block) return
@@ -22,6 +31,7 @@ awk '
     else if (!skipped) failed++
     in_block = 0
   }
+  FNR == 1 { close_block() }
   /^=+ *[0-9]+\/[0-9]+ *=+$/ { close_block(); in_block = 1; summary = ok = skipped = 0; next }
   /^result: / && in_block { ok = $0 ~ /exit status 0$/; skipped = $0 ~ /exit status 77$/ }
   /^\[doctest\] test cases:/ && in_block {
@@ -30,5 +40,5 @@ awk '
     cases_passed = p[1]; cases_failed = f[1]
   }
   END { close_block(); printf "%d passed, %d failed\n", passed, failed; exit failed > 0 || passed == 0 }
-' build/test/meson-logs/testlog.txt || status=1
+' build/test/meson-logs/testlog.txt build/test-clang/meson-logs/testlog.txt || status=1
 exit "$status"
