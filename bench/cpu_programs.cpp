@@ -78,7 +78,8 @@ struct Layer {
     const Shape& first = M == Mode::data_gradient ? y : x;
     const Shape& second = M == Mode::weight_gradient ? y : w;
     const Shape& result = M == Mode::forward ? y : M == Mode::data_gradient ? x : w;
-    const Window window{.height = Size, .width = Size, .pad_top = pad, .pad_left = pad, .pad_bottom = pad, .pad_right = pad};
+    const Window window{.height = Size, .width = Size, .pad_top = pad, .pad_left = pad,
+                        .pad_bottom = pad, .pad_right = pad};
     Graph g;
     const int a = build::input(g, first, Element::f32);
     const int b = build::input(g, second, Element::f32, M == Mode::weight_gradient);

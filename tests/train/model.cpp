@@ -35,7 +35,8 @@ using SmallModel = Model<Net, Adam, SparseCategoricalCrossentropy, Accuracy>;
 constexpr int pixels = 64, classes = 3;
 
 SmallModel make_model(std::uint64_t seed = 1, float learning_rate = 0.01f) {
-  return SmallModel(Adam{.learning_rate = learning_rate}, {.seed = seed, .device = Device::cpu, .threads = 2, .verbose = 0});
+  return SmallModel(Adam{.learning_rate = learning_rate},
+                    {.seed = seed, .device = Device::cpu, .threads = 2, .verbose = 0});
 }
 
 /// Noise with a bright band, whose place is the label.

@@ -200,7 +200,8 @@ class Model {
     if (!wrong.empty()) throw Error("load: " + path + " is not a checkpoint of this network and optimiser:" + wrong);
     const auto step = checkpoint.metadata.find("inlay.step");
     step_number = step == checkpoint.metadata.end() ? 0 : std::atoll(step->second.c_str());
-    for (int i = 0; i < plan.parameters.size; ++i) upload(i, checkpoint.weights[static_cast<std::size_t>(i)].values.data());
+    for (int i = 0; i < plan.parameters.size; ++i)
+      upload(i, checkpoint.weights[static_cast<std::size_t>(i)].values.data());
   }
 
  private:
@@ -271,8 +272,9 @@ class Model {
     std::vector<Weight> result;
     for (int i = first; i < end; ++i) {
       const Parameter& p = plan.parameters.data[i];
-      result.push_back({name_of(p), dimensions(p.shape), std::vector<float>(static_cast<std::size_t>(p.shape.count()))});
-      std::visit([&](const auto& e) { e.download(i, result.back().values.data()); }, engine);
+      std::vector<float> values(static_cast<std::size_t>(p.shape.count()));
+      std::visit([&](const auto& e) { e.download(i, values.data()); }, engine);
+      result.push_back({name_of(p), dimensions(p.shape), std::move(values)});
     }
     return result;
   }
