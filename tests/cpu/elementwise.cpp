@@ -11,10 +11,11 @@ void check_map(int samples, int threads) {
   using S = Image<D1, D2, D3>;
   constexpr int count = D1 * D2 * D3;
   // y = (u8 as number / 2 + row of shared) * x, stored; and the coordinate of the last axis as i32
-  using K = Elementwise<Extents<1, D1, D2, D3>, true,
-                        Body<Load<0, Element::u8, S>, Constant<0x3f000000>, Apply<MapOp::multiply, 0, 1>,
-                             Load<1, Element::f32, Strides<0, 0, 0, 0, 1>>, Apply<MapOp::add, 2, 3>, Load<2, Element::f32, S>,
-                             Apply<MapOp::multiply, 4, 5>, Store<3, Element::f32, S, 6>, Iota<3>, Store<4, Element::i32, S, 8>>>;
+  using K = Elementwise<
+      Extents<1, D1, D2, D3>, true,
+      Body<Load<0, Element::u8, S>, Constant<0x3f000000>, Apply<MapOp::multiply, 0, 1>,
+           Load<1, Element::f32, Strides<0, 0, 0, 0, 1>>, Apply<MapOp::add, 2, 3>, Load<2, Element::f32, S>,
+           Apply<MapOp::multiply, 4, 5>, Store<3, Element::f32, S, 6>, Iota<3>, Store<4, Element::i32, S, 8>>>;
   auto bytes = random_bytes(count, samples, 256);
   auto row = random_argument(D3, 0, 2), x = random_argument(count, samples, 3);
   Argument<float> y(count, samples);

@@ -1,9 +1,8 @@
-#include <inlay/cpu/apply.hpp>
-
 #include <doctest/doctest.h>
 
 #include <cfloat>
 #include <cmath>
+#include <inlay/cpu/apply.hpp>
 #include <limits>
 
 using namespace inlay;
@@ -38,7 +37,8 @@ double worst_ulp(double (*exact)(double), float first, float last, bool negative
       const double expected = exact(x[i]);
       const float rounded = static_cast<float>(expected);
       if (!std::isfinite(rounded)) continue;
-      const double ulp = std::fmax(std::ldexp(1.0, std::ilogb(std::fmax(std::fabs(expected), FLT_MIN)) - 23), FLT_TRUE_MIN);
+      const double ulp =
+          std::fmax(std::ldexp(1.0, std::ilogb(std::fmax(std::fabs(expected), FLT_MIN)) - 23), FLT_TRUE_MIN);
       worst = std::fmax(worst, std::fabs(y[i] - expected) / ulp);
     }
   }
@@ -97,7 +97,8 @@ TEST_CASE("comparisons and selections treat a NaN in a vector as they do in a nu
       CHECK(same(cpu::apply<MapOp::minimum>(cpu::splat(a), cpu::splat(b)), cpu::apply<MapOp::minimum>(a, b)));
       CHECK(same(cpu::apply<MapOp::equal>(cpu::splat(a), cpu::splat(b)), cpu::apply<MapOp::equal>(a, b)));
       CHECK(same(cpu::apply<MapOp::greater>(cpu::splat(a), cpu::splat(b)), cpu::apply<MapOp::greater>(a, b)));
-      CHECK(same(cpu::apply<MapOp::select>(cpu::splat(a), cpu::splat(b), cpu::splat(1)), cpu::apply<MapOp::select>(a, b, 1)));
+      CHECK(same(cpu::apply<MapOp::select>(cpu::splat(a), cpu::splat(b), cpu::splat(1)),
+                 cpu::apply<MapOp::select>(a, b, 1)));
       CHECK(same(cpu::apply<MapOp::is_finite>(cpu::splat(a)), cpu::apply<MapOp::is_finite>(a)));
       CHECK(same(cpu::apply<MapOp::absolute>(cpu::splat(a)), cpu::apply<MapOp::absolute>(a)));
     }

@@ -58,7 +58,8 @@ void check_rescaled(int samples, int threads) {
   using X = Body<Load<0, Element::u8, Image<L::H, L::W, L::C>>, Constant<0x3b808081>, Apply<MapOp::multiply, 0, 1>>;
   using Main = Body<Result<0>, Load<2, Element::f32, Strides<0, 0, 0, 0, 1>>, Apply<MapOp::add, 0, 1>, Constant<0>,
                     Apply<MapOp::maximum, 2, 3>, Store<3, Element::f32, Image<L::P, L::Q, L::K>, 4>>;
-  using Kernel = Contraction<Mode::forward, typename L::G, true, X, Body<Load<1, Element::f32, typename L::Weights>>, Epilogue<Main>>;
+  using Kernel = Contraction<Mode::forward, typename L::G, true, X, Body<Load<1, Element::f32, typename L::Weights>>,
+                             Epilogue<Main>>;
   auto x = random_bytes(L::input, samples, 256);
   auto w = random_argument(L::weights, 0, 2), bias = random_argument(L::K, 0, 3);
   Argument<float> y(L::output, samples);
@@ -83,14 +84,17 @@ void check_pooled(int samples, int threads) {
   using Out = Image<L::P, L::Q, L::K>;
   using Pooled = Image<L::P / Pool, L::Q / Pool, L::K>;
   using Main = Body<Result<0>, Constant<0>, Apply<MapOp::maximum, 0, 1>, Store<2, Element::f32, Out, 2>>;
-  using Post = Body<Result<0>, Apply<MapOp::add, 0, 0>, Store<3, Element::f32, Pooled, 1>, Result<1>, Store<4, Element::u8, Pooled, 3>>;
-  using Kernel = Contraction<Mode::forward, typename L::G, true, Body<Load<0, Element::f32, Image<L::H, L::W, L::C>>>,
-                             Body<Load<1, Element::f32, typename L::Weights>>, Epilogue<Main, MaxPool<Pool, Pool>, Post>>;
+  using Post = Body<Result<0>, Apply<MapOp::add, 0, 0>, Store<3, Element::f32, Pooled, 1>, Result<1>,
+                    Store<4, Element::u8, Pooled, 3>>;
+  using Kernel =
+      Contraction<Mode::forward, typename L::G, true, Body<Load<0, Element::f32, Image<L::H, L::W, L::C>>>,
+                  Body<Load<1, Element::f32, typename L::Weights>>, Epilogue<Main, MaxPool<Pool, Pool>, Post>>;
   auto x = random_argument(L::input, samples), w = random_argument(L::weights, 0, 2);
   constexpr int pooled = L::output / Pool / Pool;
   Argument<float> y(L::output, samples), most(pooled, samples);
   Argument<std::uint8_t> index(pooled, samples);
-  run_kernel<cpu::ContractionRunner<Kernel, A>>({x.slot(), w.slot(), y.slot(), most.slot(), index.slot()}, samples, threads);
+  run_kernel<cpu::ContractionRunner<Kernel, A>>({x.slot(), w.slot(), y.slot(), most.slot(), index.slot()}, samples,
+                                                threads);
 
   std::vector<Sum> sums(static_cast<std::size_t>(L::output * samples));
   for (int n = 0; n < samples; ++n)
@@ -103,7 +107,8 @@ void check_pooled(int samples, int threads) {
   for (Sum& s : sums) s.value = std::fmax(s.value, 0);
   check_sums(sums, L::R * L::R * L::C + 2, A, [&](std::size_t i) { return y.values[i]; });
   for (int o = 0; o < pooled * samples; ++o) {  // exact, given what Main stored
-    const int k = o % L::K, q = o / L::K % (L::Q / Pool), p = o / L::K / (L::Q / Pool) % (L::P / Pool), n = o / pooled;
+    const int k = o % L::K, q = o / L::K % (L::Q / Pool), p = o / L::K / (L::Q / Pool) % (L::P / Pool),
+              n = o / pooled;
     float largest = -1;
     int place = 0;
     for (int i = 0; i < Pool * Pool; ++i) {
@@ -120,8 +125,9 @@ void check_pooled(int samples, int threads) {
 
 /// dy read through max pooling's gradient and relu's: scatter(d, index) where y > 0.
 template <class L, int D, int I, int Y>
-using Unpooled = Body<Scatter<D, I, 2, 2, Image<L::P / 2, L::Q / 2, L::K>>, Load<Y, Element::f32, Image<L::P, L::Q, L::K>>,
-                      Constant<0>, Apply<MapOp::greater, 1, 2>, Apply<MapOp::select, 3, 0, 2>>;
+using Unpooled =
+    Body<Scatter<D, I, 2, 2, Image<L::P / 2, L::Q / 2, L::K>>, Load<Y, Element::f32, Image<L::P, L::Q, L::K>>,
+         Constant<0>, Apply<MapOp::greater, 1, 2>, Apply<MapOp::select, 3, 0, 2>>;
 
 struct Upstream {
   Argument<float> d, y;
@@ -130,8 +136,12 @@ struct Upstream {
 
   template <class L>
   static Upstream random(int samples) {
-    return {random_argument(L::output / 4, samples, 7), random_argument(L::output, samples, 8),
-            random_bytes(L::output / 4, samples, 4, 9), L::P, L::Q, L::K};
+    return {random_argument(L::output / 4, samples, 7),
+            random_argument(L::output, samples, 8),
+            random_bytes(L::output / 4, samples, 4, 9),
+            L::P,
+            L::Q,
+            L::K};
   }
   double operator()(int n, int p, int q, int k) {
     const int at = ((n * (P / 2) + p / 2) * (Q / 2) + q / 2) * K + k;
@@ -158,7 +168,8 @@ void check_data_gradient(int samples, int threads) {
       for (int k = 0; k < L::K; ++k) {
         const double d = up(n, p, q, k);
         for (int c = 0; c < L::C; ++c)
-          sums[static_cast<std::size_t>(((n * L::H + h) * L::W + v) * L::C + c)].add(d, w[((r * L::R + s) * L::C + c) * L::K + k]);
+          sums[static_cast<std::size_t>(((n * L::H + h) * L::W + v) * L::C + c)].add(
+              d, w[((r * L::R + s) * L::C + c) * L::K + k]);
       }
     });
   check_sums(sums, L::R * L::R * L::K + 2, A, [&](std::size_t i) { return dx.values[i]; });
@@ -167,11 +178,13 @@ void check_data_gradient(int samples, int threads) {
 /// w -= 0.5 * dw and, beside it, the bias gradient.
 template <class L, Algorithm A>
 void check_weight_gradient(int samples, int threads) {
-  using Main = Body<Load<3, Element::f32, typename L::Weights>, Result<0>, Constant<0x3f000000>, Apply<MapOp::multiply, 1, 2>,
-                    Apply<MapOp::subtract, 0, 3>, Store<3, Element::f32, typename L::Weights, 4>>;
+  using Main =
+      Body<Load<3, Element::f32, typename L::Weights>, Result<0>, Constant<0x3f000000>, Apply<MapOp::multiply, 1, 2>,
+           Apply<MapOp::subtract, 0, 3>, Store<3, Element::f32, typename L::Weights, 4>>;
   using Side = Body<Result<0>, Store<5, Element::f32, Strides<0, 0, 0, 0, 1>, 0>>;
   using X = Body<Load<4, Element::f32, Image<L::H, L::W, L::C>>>;
-  using Kernel = Contraction<Mode::weight_gradient, typename L::G, true, X, Unpooled<L, 0, 1, 2>, Epilogue<Main>, Side>;
+  using Kernel =
+      Contraction<Mode::weight_gradient, typename L::G, true, X, Unpooled<L, 0, 1, 2>, Epilogue<Main>, Side>;
   auto up = Upstream::random<L>(samples);
   auto x = random_argument(L::input, samples, 2), w = random_argument(L::weights, 0, 3);
   Argument<float> bias(L::K);
@@ -182,7 +195,8 @@ void check_weight_gradient(int samples, int threads) {
       for (int k = 0; k < L::K; ++k) {
         const double d = up(n, p, q, k);
         for (int c = 0; c < L::C; ++c)
-          sums[static_cast<std::size_t>(((r * L::R + s) * L::C + c) * L::K + k)].add(-0.5 * d, x[((n * L::H + h) * L::W + v) * L::C + c]);
+          sums[static_cast<std::size_t>(((r * L::R + s) * L::C + c) * L::K + k)].add(
+              -0.5 * d, x[((n * L::H + h) * L::W + v) * L::C + c]);
       }
     });
     for (int i = 0; i < L::output; ++i)

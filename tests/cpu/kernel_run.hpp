@@ -1,13 +1,13 @@
-// Runs one kernel as the executor would, thread after thread, on memory that is exactly as large as its values (so that
-// a sanitizer sees every step outside) and on scratch memory full of NaN (a kernel may not rely on what it finds there).
+// Runs one kernel as the executor would, thread after thread, on memory that is exactly as large as its values (so
+// that a sanitizer sees every step outside) and on scratch memory full of NaN (a kernel may not rely on what it finds
+// there).
 #pragma once
-
-#include <inlay/cpu/schedule.hpp>
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <cstring>
+#include <inlay/cpu/schedule.hpp>
 #include <random>
 #include <vector>
 
@@ -48,14 +48,15 @@ void run_kernel(const std::vector<cpu::Slot>& slots, int samples, int threads) {
   const std::int64_t stride = (R::partial_bytes + 3) / 4;
   std::vector<float> partials(static_cast<std::size_t>(stride * threads), 0.0f);
   auto share_of = [&](int t) { return cpu::Share{t, threads}; };
-  for (int t = 0; t < threads; ++t)
-    R::prepare(slots.data(), {packed.data(), nullptr, nullptr}, share_of(t));
+  for (int t = 0; t < threads; ++t) R::prepare(slots.data(), {packed.data(), nullptr, nullptr}, share_of(t));
   for (int t = 0; t < threads; ++t) {
     std::vector<float> scratch(floats(R::scratch_bytes), NAN);
     const cpu::Memory memory{packed.data(), scratch.data(), partials.data() + t * stride};
     const auto own = share_of(t).of(samples);
-    if (R::partition == cpu::Partition::outputs) R::outputs(slots.data(), samples, memory, share_of(t));
-    else if (own.end > own.first) R::samples(slots.data(), own.first, own.end - own.first, memory);
+    if (R::partition == cpu::Partition::outputs)
+      R::outputs(slots.data(), samples, memory, share_of(t));
+    else if (own.end > own.first)
+      R::samples(slots.data(), own.first, own.end - own.first, memory);
   }
   if (R::partition == cpu::Partition::reduced)
     for (int t = 0; t < threads; ++t) R::finish(slots.data(), {partials.data(), stride, threads}, share_of(t));

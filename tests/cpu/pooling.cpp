@@ -9,7 +9,8 @@ namespace {
 template <int H, int W, int C, int PH, int PW>
 void check(int samples, int threads, bool ties) {
   using Pooled = Image<H / PH, W / PW, C>;
-  using K = Pooling<Extents<1, H, W, C>, true, MaxPool<PH, PW>, Body<Load<0, Element::f32, Image<H, W, C>>, Apply<MapOp::negate, 0>>,
+  using K = Pooling<Extents<1, H, W, C>, true, MaxPool<PH, PW>,
+                    Body<Load<0, Element::f32, Image<H, W, C>>, Apply<MapOp::negate, 0>>,
                     Body<Result<0>, Store<1, Element::f32, Pooled, 0>, Result<1>, Store<2, Element::u8, Pooled, 2>>>;
   constexpr int pooled = H / PH * (W / PW) * C;
   auto x = random_argument(H * W * C, samples);

@@ -2,10 +2,9 @@
 // coefficients.
 #pragma once
 
-#include <inlay/cpu/winograd.hpp>
-
 #include <algorithm>
 #include <cmath>
+#include <inlay/cpu/winograd.hpp>
 
 namespace inlay::test {
 

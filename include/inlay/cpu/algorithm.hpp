@@ -16,12 +16,13 @@ enum class Algorithm : std::uint8_t {
 /// Is the contraction a matrix product over pixels?
 template <class G>
 inline constexpr bool is_matrix = G::R == 1 && G::S == 1 && G::stride_h == 1 && G::stride_w == 1 && G::groups == 1 &&
-                                  G::pad_top == 0 && G::pad_left == 0 && G::P == G::H && G::Q == G::W;
+                                  G::pad_top == 0 && G::pad_left == 0 && G::P == G::H&& G::Q == G::W;
 
 /// Is F(4x4, 3x3) worth it? The transforms cost as much as about eight channels' products.
 template <class G>
-inline constexpr bool is_winograd = G::R == 3 && G::S == 3 && G::stride_h == 1 && G::stride_w == 1 && G::dilation_h == 1 &&
-                                    G::dilation_w == 1 && G::groups == 1 && G::C >= 8 && G::K >= 8 && G::P >= 4 && G::Q >= 4;
+inline constexpr bool is_winograd =
+    G::R == 3 && G::S == 3 && G::stride_h == 1 && G::stride_w == 1 && G::dilation_h == 1 && G::dilation_w == 1 &&
+    G::groups == 1 && G::C >= 8 && G::K >= 8 && G::P >= 4 && G::Q >= 4;
 
 /// The algorithm of a kernel::Contraction.
 template <class Kernel>

@@ -1,7 +1,7 @@
-// exp, log, tanh, erf and sqrt of vectors. Largest error over the floats that tests/cpu/functions.cpp tries (every 97th),
-// with and without FMA: exp 1 ulp, log 1 ulp, tanh 2 ulp, erf 2 ulp; sqrt is the processor's, correctly rounded.
-// Infinities, NaN, zeros and subnormal numbers are treated as in <cmath>, except the sign of a NaN. The polynomials are
-// Chebyshev fits made for these intervals.
+// exp, log, tanh, erf and sqrt of vectors. Largest error over the floats that tests/cpu/functions.cpp tries (every
+// 97th), with and without FMA: exp 1 ulp, log 1 ulp, tanh 2 ulp, erf 2 ulp; sqrt is the processor's, correctly
+// rounded. Infinities, NaN, zeros and subnormal numbers are treated as in <cmath>, except the sign of a NaN. The
+// polynomials are Chebyshev fits made for these intervals.
 #pragma once
 
 #include <inlay/cpu/vector.hpp>
@@ -19,9 +19,12 @@ INLAY_INLINE Vector polynomial(Vector x, const float (&coefficients)[N]) {
 }
 
 INLAY_INLINE Vector power_of_two(Mask n) { return __builtin_bit_cast(Vector, (n + 127) << 23); }
-INLAY_INLINE Vector magnitude(Vector x) { return __builtin_bit_cast(Vector, __builtin_bit_cast(Mask, x) & 0x7fffffff); }
+INLAY_INLINE Vector magnitude(Vector x) {
+  return __builtin_bit_cast(Vector, __builtin_bit_cast(Mask, x) & 0x7fffffff);
+}
 INLAY_INLINE Vector with_sign_of(Vector x, Vector sign) {
-  return __builtin_bit_cast(Vector, __builtin_bit_cast(Mask, x) | (__builtin_bit_cast(Mask, sign) & (-0x7fffffff - 1)));
+  return __builtin_bit_cast(Vector,
+                            __builtin_bit_cast(Mask, x) | (__builtin_bit_cast(Mask, sign) & (-0x7fffffff - 1)));
 }
 
 // ln 2 in two parts, the first with zeros behind, so that n * ln2_high is exact.
@@ -33,12 +36,13 @@ inline constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
 INLAY_INLINE Vector vector_exp(Vector x) {
   using namespace detail;
   const Vector bounded = blend(x > 89.0f, splat(89.0f), blend(x < -104.0f, splat(-104.0f), x));
-  // Added to 1.5 * 2^23 a number is rounded to a whole one, which the last bits hold. (A conversion of NaN is undefined.)
+  // Added to 1.5 * 2^23 a number is rounded to a whole one, which the last bits hold. (A conversion of NaN is
+  // undefined.)
   const Mask n = __builtin_bit_cast(Mask, bounded * 1.442695041f + 12582912.0f) - 0x4b400000;
   const Vector whole = __builtin_convertvector(n, Vector);
   const Vector r = (bounded - whole * ln2_high) - whole * ln2_low;
-  const Vector p = polynomial(r, {0.5000000014f, 0.1666666668f, 0.04166645681f, 0.008333310024f, 0.001393454193f,
-                                  0.0001989198131f});
+  const Vector p = polynomial(
+      r, {0.5000000014f, 0.1666666668f, 0.04166645681f, 0.008333310024f, 0.001393454193f, 0.0001989198131f});
   const Mask half = n >> 1;  // in two steps: 2^n alone may overflow or be subnormal
   return (r * r * p + r + 1.0f) * power_of_two(half) * power_of_two(n - half);
 }
@@ -63,7 +67,8 @@ INLAY_INLINE Vector vector_log(Vector x) {
 INLAY_INLINE Vector vector_tanh(Vector x) {
   using namespace detail;
   const Vector a = magnitude(x), square = x * x;
-  const Vector p = polynomial(square, {-0.3333332843f, 0.1333271885f, -0.05384326318f, 0.02096132911f, -0.006045165097f});
+  const Vector p =
+      polynomial(square, {-0.3333332843f, 0.1333271885f, -0.05384326318f, 0.02096132911f, -0.006045165097f});
   const Vector far = 1.0f - 2.0f / (vector_exp(2.0f * a) + 1.0f);
   return with_sign_of(blend(a < 0.625f, a + a * square * p, far), x);
 }

@@ -5,6 +5,7 @@
 
 #include <inlay/cpu/convolution.hpp>
 #include <inlay/cpu/multiply_tile.hpp>
+#include <inlay/cpu/transpose.hpp>
 
 namespace inlay::cpu {
 
@@ -55,7 +56,7 @@ struct MatrixRunner : RunnerDefaults {
         for (int i = 0; i < computed * T::width; ++i) c[i] = 0;
         for (int d = 0; d < Depth; d += depth) {
           const int deep = d + depth < Depth ? depth : Depth - d;
-          gather(a, slots, row, count, computed, d, d + deep);
+          if (panel == 0 || Depth > depth) gather(a, slots, row, count, computed, d, d + deep);  // else it is still there
           const float* panel_weights = w + std::int64_t{d} * Columns + column;
           if constexpr (!in_place) {
             pack(b, w, d, deep, column, last);
@@ -86,12 +87,22 @@ struct MatrixRunner : RunnerDefaults {
     }
   }
 
+  /// b[d][T::width] = weights of inputs first, ..., first + deep - 1 and outputs column, ..., last - 1; zeros behind.
   static void pack(float* b, const float* w, int first, int deep, int column, int last) {
-    for (int d = 0; d < deep; ++d)
-      for (int k = column; k < column + T::width; ++k) {
-        const std::int64_t at = Transposed ? std::int64_t{k} * Depth + first + d : std::int64_t{first + d} * Columns + k;
-        b[d * T::width + k - column] = k < last ? w[at] : 0.0f;
+    if constexpr (Transposed) {
+      for (int k = column; k < column + T::width; k += lanes) {
+        int d = 0;
+        for (; k + lanes <= last && d + lanes <= deep; d += lanes)
+          transpose(w + std::int64_t{k} * Depth + first + d, Depth, b + d * T::width + k - column, T::width);
+        for (; d < deep; ++d)
+          for (int lane = 0; lane < lanes; ++lane)
+            b[d * T::width + k - column + lane] = k + lane < last ? w[std::int64_t{k + lane} * Depth + first + d] : 0.0f;
       }
+    } else {
+      for (int d = 0; d < deep; ++d)
+        for (int k = column; k < column + T::width; ++k)
+          b[d * T::width + k - column] = k < last ? w[std::int64_t{first + d} * Columns + k] : 0.0f;
+    }
   }
 };
 
@@ -132,7 +143,7 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, 
         for (int r = 0; r < total; r += depth) {
           const int deep = r + depth < total ? depth : total - r;
           gather<A, G::C>(x, pitch, slots, r, deep, row, end);
-          gather<B, G::K>(dy, T::width, slots, r, deep, column, last);
+          if (row == part.first || total > depth) gather<B, G::K>(dy, T::width, slots, r, deep, column, last);
           for (int i = 0; i < end - row; i += T::rows)
             multiply_tile<T::rows, T::vectors, 1, pitch, true>(x + i, dy, T::width, deep, c + i * T::width);
           if (side)

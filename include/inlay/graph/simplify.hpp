@@ -171,7 +171,8 @@ class Simplifier {
     }
   }
 
-  /// The graph without the nodes that no output needs. Inputs and parameters keep their numbers.
+  /// The graph without the nodes that no output needs. Inputs and parameters keep their numbers. What follows from
+  /// leaves alone (a scale made of two parameters) comes first, so that later stages find it computed.
   static constexpr Graph live(const Graph& graph) {
     List<int> place(graph.nodes.size, -1);
     for (const Output& output : graph.outputs) place.data[output.node] = 0;
@@ -180,15 +181,22 @@ class Simplifier {
       if (place.data[i] < 0) continue;
       for (int k = 0; k < n.operand_count; ++k) place.data[n.operands[k]] = 0;
     }
+    List<bool> early(graph.nodes.size, false);
+    for (int i = 0; i < graph.nodes.size; ++i) {
+      const Node& n = graph.nodes.data[i];
+      early.data[i] = is_leaf(n.op) || (n.op == Op::map && !n.batched);
+      for (int k = 0; k < n.operand_count; ++k) early.data[i] = early.data[i] && early.data[n.operands[k]];
+    }
     Graph result;
     result.inputs = graph.inputs;
     result.parameters = graph.parameters;
-    for (int i = 0; i < graph.nodes.size; ++i) {
-      if (place.data[i] < 0) continue;
-      Node n = graph.nodes.data[i];
-      for (int k = 0; k < n.operand_count; ++k) n.operands[k] = place.data[n.operands[k]];
-      place.data[i] = result.add(n);
-    }
+    for (int pass = 0; pass < 2; ++pass)
+      for (int i = 0; i < graph.nodes.size; ++i) {
+        if (place.data[i] < 0 || early.data[i] != (pass == 0)) continue;
+        Node n = graph.nodes.data[i];
+        for (int k = 0; k < n.operand_count; ++k) n.operands[k] = place.data[n.operands[k]];
+        place.data[i] = result.add(n);
+      }
     for (const Output& output : graph.outputs) result.outputs.push({place.data[output.node], output.parameter});
     return result;
   }

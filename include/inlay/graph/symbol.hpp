@@ -16,6 +16,8 @@ namespace inlay {
 struct Tracer {
   Graph graph;
   Name scope;
+  bool training = false;    // layers that differ between training and inference ask
+  List<Output> updates;     // next values of parameters that layers keep themselves, in training
 };
 
 /// A symbolic tensor of one sample (Batched) or one shared by all, with its extents outermost first.
@@ -342,12 +344,18 @@ constexpr auto max_pool(X x) {
 /// A new parameter of the network, named `name` under the current path.
 template <int... Extents>
 constexpr auto parameter(SymbolicTensor auto like, const char* name, Initializer initializer, int fan_in = 1,
-                         int fan_out = 1) {
+                         int fan_out = 1, bool trainable = true) {
   Tracer& tracer = *like.tracer;
   Parameter p{.name = tracer.scope, .shape = shape_of(Extents...), .initializer = initializer, .fan_in = fan_in,
-              .fan_out = fan_out};
+              .fan_out = fan_out, .trainable = trainable};
   p.name.append(name);
   return Symbol<Element::f32, false, Extents...>{&tracer, build::parameter(tracer.graph, p)};
+}
+
+/// In training: the parameter's next value, in steps whose loss is finite.
+constexpr void assign_in_training(SymbolicTensor auto parameter, SymbolicTensor auto next) {
+  Tracer& tracer = *parameter.tracer;
+  tracer.updates.push(Output{next.node, tracer.graph.nodes.data[parameter.node].index});
 }
 
 /// Prefixes the names of parameters made during its life: "dense.", or "dense_1." where that is taken.

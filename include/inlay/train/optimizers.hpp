@@ -20,6 +20,31 @@ struct SGD {
   static constexpr void update(Update u) { u.assign(u.parameter() - u.number(0) * u.gradient()); }
 };
 
+/// v <- momentum * v - learning_rate * (g + weight_decay * p); p <- p + v, or with Nesterov's look-ahead
+/// p + momentum * v - learning_rate * (...). As Keras' SGD with momentum; weight_decay is added to the gradient.
+template <bool Nesterov = false>
+struct MomentumSGD {
+  float learning_rate = 0.01f;
+  float momentum = 0.9f;
+  float weight_decay = 0;
+
+  static constexpr int number_count = 3;
+  void numbers(std::int64_t, float* out) const {
+    out[0] = learning_rate;
+    out[1] = momentum;
+    out[2] = weight_decay;
+  }
+
+  static constexpr void update(Update u) {
+    State velocity = u.state("momentum");
+    Expression step = u.number(0) * (u.gradient() + u.number(2) * u.parameter());
+    Expression next = u.number(1) * velocity.value - step;
+    u.assign(velocity, next);
+    if (Nesterov) u.assign(u.parameter() + u.number(1) * next - step);
+    else u.assign(u.parameter() + next);
+  }
+};
+
 /// Kingma and Ba, 2015, in Keras' form: epsilon is added to the uncorrected root.
 struct Adam {
   float learning_rate = 1e-3f;
@@ -38,14 +63,35 @@ struct Adam {
     out[3] = epsilon;
   }
 
-  static constexpr void update(Update u) {
+  static constexpr void update(Update u) { update(u, u.parameter()); }
+
+  /// The step away from `start`.
+  static constexpr void update(Update u, Expression start) {
     State m = u.state("adam_m"), v = u.state("adam_v");
     Expression next_m = m.value + (u.gradient() - m.value) * u.number(1);
     Expression next_v = v.value + (square(u.gradient()) - v.value) * u.number(2);
     u.assign(m, next_m);
     u.assign(v, next_v);
-    u.assign(u.parameter() - next_m * u.number(0) / (sqrt(next_v) + u.number(3)));
+    u.assign(start - next_m * u.number(0) / (sqrt(next_v) + u.number(3)));
   }
+};
+
+/// Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019), as in Keras: p loses learning_rate *
+/// weight_decay of itself before each step of Adam.
+struct AdamW {
+  float learning_rate = 1e-3f;
+  float weight_decay = 4e-3f;
+  float beta_1 = 0.9f;
+  float beta_2 = 0.999f;
+  float epsilon = 1e-7f;
+
+  static constexpr int number_count = 5;
+  void numbers(std::int64_t step, float* out) const {
+    Adam{learning_rate, beta_1, beta_2, epsilon}.numbers(step, out);
+    out[4] = learning_rate * weight_decay;
+  }
+
+  static constexpr void update(Update u) { Adam::update(u, u.parameter() - u.number(4) * u.parameter()); }
 };
 
 }  // namespace inlay

@@ -34,6 +34,7 @@ template <class Net, class Optimizer, class Loss, class Metric>
 struct TrainingGraph {
   static constexpr Graph make() {
     Tracer tracer;
+    tracer.training = true;
     Graph& g = tracer.graph;
     const int total = EvaluationGraph<Net, Loss, Metric>::trace(tracer);
     const int mean = build::map(g, MapOp::divide, total, build::batch_size(g));
@@ -47,9 +48,19 @@ struct TrainingGraph {
 
     int numbers[Optimizer::number_count > 0 ? Optimizer::number_count : 1] = {};
     for (int i = 0; i < Optimizer::number_count; ++i) numbers[i] = build::input(g, Shape{}, Element::f32, false);
+    for (const Output& kept : tracer.updates) {  // moving averages
+      const int old = parameter_node(g, kept.parameter);
+      g.outputs.push(Output{build::map(g, MapOp::select, guard, kept.node, old), kept.parameter});
+    }
     for (int i = 0; i < parameters.size; ++i)
       Optimizer::update(Update(tracer, parameters.data[i], gradients.data[i], guard, numbers));
     return g;
+  }
+
+ private:
+  static constexpr int parameter_node(const Graph& g, int parameter) {
+    for (int i = 0;; ++i)
+      if (g.nodes.data[i].op == Op::parameter && g.nodes.data[i].index == parameter) return i;
   }
 };
 
