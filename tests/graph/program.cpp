@@ -112,3 +112,9 @@ TEST_CASE("the fingerprint changes with every parameter's shape and every field 
     CHECK(fingerprint(other) != before);
   }
 }
+
+TEST_CASE("decoupled weight decay is fused into the gradient's stage, too") {
+  using WithDecay = Program<TrainingGraph<test::SmallSeed, AdamW, SparseCategoricalCrossentropy, Accuracy>>;
+  using Without = Program<TrainingGraph<test::SmallSeed, Adam, SparseCategoricalCrossentropy, Accuracy>>;
+  static_assert(WithDecay::plan.launches.size == Without::plan.launches.size);
+}

@@ -176,10 +176,7 @@ class Grouper {
       int readers = 0;
       bool fits = true;
       count_readers(i, i, readers, fits);
-      bool reads_parameter = false;
-      for (int k = 0; k < n.operand_count; ++k)
-        if (nodes.data[info.data[n.operands[k]].base].op == Op::parameter) reads_parameter = true;
-      f.candidate = fits && !reads_parameter && cost.data[i] <= inline_limit &&
+      f.candidate = fits && cost.data[i] <= inline_limit &&
                     (readers <= 1 || readers * cost.data[i] <= recompute_limit);
     }
   }
