@@ -43,6 +43,7 @@ struct ConvolutionPass {
   using Kernel = Direct<in, out, Image::columns, Image::channels, OutW, R, S, StrideW, DilationH, DilationW>;
   using Pool = typename E::pool;
   static constexpr bool pools = Pool::height * Pool::width > 1;
+  static constexpr int extent = Groups == 1 || out % lanes == 0 ? out : 1;  // of a row; groups may begin inside a vector
   static constexpr std::int64_t tile_floats = std::int64_t{Kernel::tile.pixels} * Kernel::width;
   static constexpr std::int64_t row_floats = pools ? std::int64_t{Pool::height} * OutW * OutC : 0;
   static constexpr std::int64_t scratch_floats = round_up(Image::floats, 16) + tile_floats + row_floats;
@@ -75,10 +76,10 @@ struct ConvolutionPass {
           const int end = inner * Kernel::width + Kernel::width < out ? k + Kernel::width : (group + 1) * out;
           for (int i = 0; i < Kernel::tile.pixels; ++i) {
             float* pooled = rows + (p % Pool::height * OutW + q + i) * OutC;
-            run_row<typename E::main, OutC % lanes == 0 ? out : 1>(slots, sample, 0, p, q + i, k, end, from(tile + i * Kernel::width - k),
-                                      [&](int c, auto v) {
-                                        if constexpr (pools) write(pooled + c, v);
-                                      });
+            run_row<typename E::main, extent>(slots, sample, 0, p, q + i, k, end, from(tile + i * Kernel::width - k),
+                                              [&](int c, auto v) {
+                                                if constexpr (pools) write(pooled + c, v);
+                                              });
           }
         }
       if constexpr (pools)
