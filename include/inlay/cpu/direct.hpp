@@ -98,7 +98,8 @@ struct DirectWeightGradient {
   }();
   static constexpr int width = vectors * lanes;
   static constexpr int rows = [] {
-    const int n = 52 * 1024 / (OutWidth * width * 4);
+    // Of each pixel a pass reads a cache line of x and `width` floats of dy.
+    const int n = 28 * 1024 / (OutWidth * (width * 4 + 64));
     return n < 1 ? 1 : n > OutHeight ? OutHeight : n;
   }();
 

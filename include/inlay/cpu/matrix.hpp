@@ -91,12 +91,13 @@ struct MatrixRunner : RunnerDefaults {
   static void pack(float* b, const float* w, int first, int deep, int column, int last) {
     if constexpr (Transposed) {
       for (int k = column; k < column + T::width; k += lanes) {
-        int d = 0;
-        for (; k + lanes <= last && d + lanes <= deep; d += lanes)
-          transpose(w + std::int64_t{k} * Depth + first + d, Depth, b + d * T::width + k - column, T::width);
-        for (; d < deep; ++d)
+        const int squares = k + lanes <= last ? deep / lanes * lanes : 0;
+        const float* from = w + std::int64_t{k} * Depth + first;
+        float* to = b + k - column;
+        for (int d = 0; d < squares; d += lanes) transpose(from + d, Depth, to + d * T::width, T::width);
+        for (int d = squares; d < deep; ++d)
           for (int lane = 0; lane < lanes; ++lane)
-            b[d * T::width + k - column + lane] = k + lane < last ? w[std::int64_t{k + lane} * Depth + first + d] : 0.0f;
+            to[d * T::width + lane] = k + lane < last ? from[std::int64_t{lane} * Depth + d] : 0.0f;
       }
     } else {
       for (int d = 0; d < deep; ++d)
