@@ -4,8 +4,8 @@
 //
 //   bench/cpu_programs --benchmark_filter='28x28x64'
 //
-// FLOP are those of the direct sums, so Winograd may exceed 1. Times are wall-clock: run it on an idle machine, and read
-// the rows _median and, for the rates, _best.
+// FLOP are those of the direct sums, so Winograd may exceed 1. Times are wall-clock: run it on an idle machine, and
+// read the rows _median and, for the rates, _best.
 #include <inlay/graph/build.hpp>
 #include <inlay/inlay.hpp>
 
@@ -78,8 +78,8 @@ struct Layer {
     const Shape& first = M == Mode::data_gradient ? y : x;
     const Shape& second = M == Mode::weight_gradient ? y : w;
     const Shape& result = M == Mode::forward ? y : M == Mode::data_gradient ? x : w;
-    const Window window{.height = Size, .width = Size, .pad_top = pad, .pad_left = pad,
-                        .pad_bottom = pad, .pad_right = pad};
+    const Window window{
+        .height = Size, .width = Size, .pad_top = pad, .pad_left = pad, .pad_bottom = pad, .pad_right = pad};
     Graph g;
     const int a = build::input(g, first, Element::f32);
     const int b = build::input(g, second, Element::f32, M == Mode::weight_gradient);

@@ -7,16 +7,10 @@
 
 using namespace inlay;
 
-using Net = nn::Sequential<
-    nn::Input<28, 28, 1, std::uint8_t>,
-    nn::Rescaling<std::ratio<1, 255>>,
-    nn::Conv2D<32, 3, nn::Same, nn::Relu>,
-    nn::Conv2D<64, 3, nn::Same, nn::Relu>,
-    nn::Conv2D<64, 3, nn::Same, nn::Relu>,
-    nn::MaxPooling2D<2>,
-    nn::Flatten,
-    nn::Dense<64, nn::Relu>,
-    nn::Dense<10>>;
+using Net = nn::Sequential<nn::Input<28, 28, 1, std::uint8_t>, nn::Rescaling<std::ratio<1, 255>>,
+                           nn::Conv2D<32, 3, nn::Same, nn::Relu>, nn::Conv2D<64, 3, nn::Same, nn::Relu>,
+                           nn::Conv2D<64, 3, nn::Same, nn::Relu>, nn::MaxPooling2D<2>, nn::Flatten,
+                           nn::Dense<64, nn::Relu>, nn::Dense<10>>;
 
 int main(int argc, char** argv) try {
   FitOptions options{.epochs = 10, .batch_size = 64};
@@ -30,8 +24,8 @@ int main(int argc, char** argv) try {
   app.add_option("--learning-rate", learning_rate, "of Adam")->capture_default_str();
   app.add_option("--data", folder, "folder of IDX files; Debian's dataset-fashion-mnist if left out");
   app.add_option("--device", compile_options.device, "auto, cpu or cuda")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Device>{
-          {"auto", Device::automatic}, {"cpu", Device::cpu}, {"cuda", Device::cuda}}));
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, Device>{{"auto", Device::automatic}, {"cpu", Device::cpu}, {"cuda", Device::cuda}}));
   app.add_option("--seed", compile_options.seed, "of weights and shuffling")->capture_default_str();
   app.add_option("--save", save, "write the trained weights to this .safetensors file");
   app.add_option("--benchmark-steps", benchmark_steps, "measure this many training steps instead");
@@ -39,8 +33,8 @@ int main(int argc, char** argv) try {
   options.seed = compile_options.seed;
 
   auto [train, test] = folder.empty() ? data::load_fashion_mnist() : data::load_idx(folder);
-  auto model = compile<Net>(Adam{.learning_rate = learning_rate}, SparseCategoricalCrossentropy{}, Accuracy{},
-                            compile_options);
+  auto model =
+      compile<Net>(Adam{.learning_rate = learning_rate}, SparseCategoricalCrossentropy{}, Accuracy{}, compile_options);
   if (benchmark_steps > 0) {
     std::printf("images_per_second: %.1f\n", training_rate(model, train, options.batch_size, benchmark_steps));
     return 0;

@@ -11,16 +11,10 @@ struct SqueezeExcite {
   }
 };
 
-using Net = nn::Sequential<
-    nn::Input<28, 28, 1, std::uint8_t>,
-    nn::Rescaling<std::ratio<1, 255>>,
-    nn::Conv2D<16, 3, nn::Same, nn::Relu>,
-    nn::MaxPooling2D<2>,
-    nn::Conv2D<32, 3, nn::Same, nn::Relu>,
-    SqueezeExcite,
-    nn::MaxPooling2D<2>,
-    nn::Flatten,
-    nn::Dense<10>>;
+using Net =
+    nn::Sequential<nn::Input<28, 28, 1, std::uint8_t>, nn::Rescaling<std::ratio<1, 255>>,
+                   nn::Conv2D<16, 3, nn::Same, nn::Relu>, nn::MaxPooling2D<2>, nn::Conv2D<32, 3, nn::Same, nn::Relu>,
+                   SqueezeExcite, nn::MaxPooling2D<2>, nn::Flatten, nn::Dense<10>>;
 
 // Costs are constants: the build fails if a change makes the network need more memory for each sample.
 static_assert(plan<Net>.arena_bytes_per_sample < 64 * 1024);

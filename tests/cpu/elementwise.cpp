@@ -58,8 +58,7 @@ TEST_CASE("transposed operands are read lane by lane") {
   run_kernel<cpu::Runner<K>>({x.slot(), y.slot()}, 2, 2);
   for (int n = 0; n < 2; ++n)
     for (int i = 0; i < rows; ++i)
-      for (int j = 0; j < columns; ++j)
-        CHECK(y[(n * rows + i) * columns + j] == x[n * rows * columns + j * rows + i]);
+      for (int j = 0; j < columns; ++j) CHECK(y[(n * rows + i) * columns + j] == x[n * rows * columns + j * rows + i]);
 }
 TEST_CASE("scatter puts a pooled value at its index, and gather takes it from there") {
   constexpr int H = 4, W = 6, C = 21;

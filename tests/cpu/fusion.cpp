@@ -107,8 +107,7 @@ void check_pooled(int samples, int threads) {
   for (Sum& s : sums) s.value = std::fmax(s.value, 0);
   check_sums(sums, L::R * L::R * L::C + 2, A, [&](std::size_t i) { return y.values[i]; });
   for (int o = 0; o < pooled * samples; ++o) {  // exact, given what Main stored
-    const int k = o % L::K, q = o / L::K % (L::Q / Pool), p = o / L::K / (L::Q / Pool) % (L::P / Pool),
-              n = o / pooled;
+    const int k = o % L::K, q = o / L::K % (L::Q / Pool), p = o / L::K / (L::Q / Pool) % (L::P / Pool), n = o / pooled;
     float largest = -1;
     int place = 0;
     for (int i = 0; i < Pool * Pool; ++i) {
@@ -183,8 +182,7 @@ void check_weight_gradient(int samples, int threads) {
            Apply<MapOp::subtract, 0, 3>, Store<3, Element::f32, typename L::Weights, 4>>;
   using Side = Body<Result<0>, Store<5, Element::f32, Strides<0, 0, 0, 0, 1>, 0>>;
   using X = Body<Load<4, Element::f32, Image<L::H, L::W, L::C>>>;
-  using Kernel =
-      Contraction<Mode::weight_gradient, typename L::G, true, X, Unpooled<L, 0, 1, 2>, Epilogue<Main>, Side>;
+  using Kernel = Contraction<Mode::weight_gradient, typename L::G, true, X, Unpooled<L, 0, 1, 2>, Epilogue<Main>, Side>;
   auto up = Upstream::random<L>(samples);
   auto x = random_argument(L::input, samples, 2), w = random_argument(L::weights, 0, 3);
   Argument<float> bias(L::K);

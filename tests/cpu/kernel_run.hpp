@@ -53,10 +53,8 @@ void run_kernel(const std::vector<cpu::Slot>& slots, int samples, int threads) {
     std::vector<float> scratch(floats(R::scratch_bytes), NAN);
     const cpu::Memory memory{packed.data(), scratch.data(), partials.data() + t * stride};
     const auto own = share_of(t).of(samples);
-    if (R::partition == cpu::Partition::outputs)
-      R::outputs(slots.data(), samples, memory, share_of(t));
-    else if (own.end > own.first)
-      R::samples(slots.data(), own.first, own.end - own.first, memory);
+    if (R::partition == cpu::Partition::outputs) R::outputs(slots.data(), samples, memory, share_of(t));
+    else if (own.end > own.first) R::samples(slots.data(), own.first, own.end - own.first, memory);
   }
   if (R::partition == cpu::Partition::reduced)
     for (int t = 0; t < threads; ++t) R::finish(slots.data(), {partials.data(), stride, threads}, share_of(t));

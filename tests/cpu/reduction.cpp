@@ -12,9 +12,8 @@ void check(int samples, int threads) {
   constexpr int k1 = Axes & 2 ? 1 : D1, k2 = Axes & 4 ? 1 : D2, k3 = Axes & 8 ? 1 : D3, kept = k1 * k2 * k3;
   constexpr int count = D1 * D2 * D3;
   using Out = Strides<OverBatch ? 0 : kept, 0, (k1 > 1 ? k2 * k3 : 0), (k2 > 1 ? k3 : 0), (k3 > 1 ? 1 : 0)>;
-  using K =
-      Reduction<Op, Extents<1, D1, D2, D3>, Axes, true, OverBatch, Body<Load<0, Element::f32, Image<D1, D2, D3>>>,
-                Body<Result<0>, Apply<MapOp::add, 0, 0>, Store<1, Element::f32, Out, 1>>>;
+  using K = Reduction<Op, Extents<1, D1, D2, D3>, Axes, true, OverBatch, Body<Load<0, Element::f32, Image<D1, D2, D3>>>,
+                      Body<Result<0>, Apply<MapOp::add, 0, 0>, Store<1, Element::f32, Out, 1>>>;
   auto x = random_argument(count, samples);
   Argument<float> y(kept, OverBatch ? 0 : samples);
   run_kernel<cpu::Runner<K>>({x.slot(), y.slot()}, samples, threads);
@@ -87,9 +86,9 @@ TEST_CASE("the kernels of a group see what earlier ones stored for the same samp
                                  Apply<MapOp::exp, 2>>,
                             Body<Result<0>, Store<2, Element::f32, One, 0>>>,
                   Elementwise<D, true,
-                              Body<Load<0, Element::f32, Row>, Load<1, Element::f32, One>,
-                                   Apply<MapOp::subtract, 0, 1>, Apply<MapOp::exp, 2>, Load<2, Element::f32, One>,
-                                   Apply<MapOp::divide, 3, 4>, Store<3, Element::f32, Row, 5>>>>;
+                              Body<Load<0, Element::f32, Row>, Load<1, Element::f32, One>, Apply<MapOp::subtract, 0, 1>,
+                                   Apply<MapOp::exp, 2>, Load<2, Element::f32, One>, Apply<MapOp::divide, 3, 4>,
+                                   Store<3, Element::f32, Row, 5>>>>;
   auto x = random_argument(10, 7);
   Argument<float> most(1, 7), sum(1, 7), y(10, 7);
   run_kernel<cpu::Runner<K>>({x.slot(), most.slot(), sum.slot(), y.slot()}, 7, 3);
@@ -98,7 +97,6 @@ TEST_CASE("the kernels of a group see what earlier ones stored for the same samp
     for (int i = 0; i < 10; ++i) total += std::exp(static_cast<double>(x[n * 10 + i]));
     // 10 additions, a quotient, and two exponentials of 1 ulp (2 u) whose argument is at most 2 in magnitude
     for (int i = 0; i < 10; ++i)
-      CHECK(std::fabs(y[n * 10 + i] - std::exp(static_cast<double>(x[n * 10 + i])) / total) <=
-            rounding_bound(20, 1.0));
+      CHECK(std::fabs(y[n * 10 + i] - std::exp(static_cast<double>(x[n * 10 + i])) / total) <= rounding_bound(20, 1.0));
   }
 }

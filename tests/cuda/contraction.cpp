@@ -24,7 +24,7 @@ using X = kernel::Strides<G::H * G::W * G::C, G::H * G::W * G::C, G::W * G::C, G
 template <class G>
 using Y = kernel::Strides<G::P * G::Q * G::K, G::P * G::Q * G::K, G::Q * G::K, G::K, 1>;
 template <class G>
-using Weights = kernel::Strides<0, G::S * (G::C / G::groups) * G::K, (G::C / G::groups) * G::K, G::K, 1>;
+using Weights = kernel::Strides<0, G::S*(G::C / G::groups) * G::K, (G::C / G::groups) * G::K, G::K, 1>;
 
 template <int Slot, class Index>
 using Read = kernel::Body<kernel::Load<Slot, Element::f32, Index>>;
@@ -32,8 +32,8 @@ template <int Slot, class Index>
 using Write = kernel::Body<kernel::Result<0>, kernel::Store<Slot, Element::f32, Index, 0>>;
 
 template <class G>
-using Forward = kernel::Contraction<Mode::forward, G, true, Read<0, X<G>>, Read<1, Weights<G>>,
-                                    kernel::Epilogue<Write<2, Y<G>>>>;
+using Forward =
+    kernel::Contraction<Mode::forward, G, true, Read<0, X<G>>, Read<1, Weights<G>>, kernel::Epilogue<Write<2, Y<G>>>>;
 template <class G>
 using DataGradient = kernel::Contraction<Mode::data_gradient, G, true, Read<0, Y<G>>, Read<1, Weights<G>>,
                                          kernel::Epilogue<Write<2, X<G>>>>;
@@ -88,7 +88,8 @@ void check(const char* what, int samples) {
   CAPTURE(samples);
   constexpr int x_size = G::H * G::W * G::C, y_size = G::P * G::Q * G::K;
   constexpr int w_size = G::R * G::S * (G::C / G::groups) * G::K;
-  const auto x = random_floats(samples * x_size, 1), w = random_floats(w_size, 2), dy = random_floats(samples * y_size, 3);
+  const auto x = random_floats(samples * x_size, 1), w = random_floats(w_size, 2),
+             dy = random_floats(samples * y_size, 3);
   auto at = [](const std::vector<float>& v, int i) { return double{v[static_cast<std::size_t>(i)]}; };
   Sums y(samples * y_size), dx(samples * x_size), dw(w_size), db(G::K);
   each_product<G>(samples, [&](int xi, int wi, int yi) {

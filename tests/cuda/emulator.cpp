@@ -70,10 +70,8 @@ struct OneThreadExits {
 };
 struct TwoBarriers {
   static void run() {
-    if (thread_index() % 2 == 0)
-      sync_threads();
-    else
-      sync_threads();
+    if (thread_index() % 2 == 0) sync_threads();
+    else sync_threads();
   }
 };
 struct LanesMissing {
@@ -83,10 +81,8 @@ struct LanesMissing {
 };
 struct LanesAtBarrier {
   static void run() {
-    if (lane() < 16)
-      ballot(true);
-    else
-      sync_threads();
+    if (lane() < 16) ballot(true);
+    else sync_threads();
   }
 };
 struct WholeWarpsApart {
@@ -201,8 +197,7 @@ TEST_CASE("the emulator reports reads of uninitialised shared memory, in every b
 }
 
 TEST_CASE("the emulator reports a divergent barrier") {
-  for (const std::string& text :
-       {report_on<HalfAtBarrier>(), report_on<OneThreadExits>(), report_on<TwoBarriers>()}) {
+  for (const std::string& text : {report_on<HalfAtBarrier>(), report_on<OneThreadExits>(), report_on<TwoBarriers>()}) {
     check_contains(text, "divergent barrier");
     check_contains(text, "emulator.cpp:");
   }
@@ -252,9 +247,9 @@ TEST_CASE("the clock of barriers survives a very long kernel") {
 
 TEST_CASE("launches of impossible sizes are refused") {
   const Stream stream;
-  CHECK_THROWS_WITH_AS(
-      launch<HalfAtBarrier>({}, 48, 0, stream),
-      "launch of HalfAtBarrier with blocks of 48 threads: a multiple of 32 from 32 to 1024 is needed.", Error);
+  CHECK_THROWS_WITH_AS(launch<HalfAtBarrier>({}, 48, 0, stream),
+                       "launch of HalfAtBarrier with blocks of 48 threads: a multiple of 32 from 32 to 1024 is needed.",
+                       Error);
   CHECK_THROWS_AS(launch<HalfAtBarrier>({.x = 0}, 32, 0, stream), Error);
   CHECK_THROWS_AS(launch<HalfAtBarrier>({}, 32, 1 << 20, stream), Error);
   CHECK_THROWS_AS(launch<inlay::cuda::detail::Fill>({}, 32, 0, stream, Global<int>{}, 1, std::int64_t{0}), Error);

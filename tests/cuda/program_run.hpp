@@ -61,7 +61,8 @@ struct Device {
   explicit Device(const Case& c) {
     executor.bind_parameters(parameters);
     for (std::size_t i = 0; i < c.parameters.size(); ++i)
-      parameters.upload(static_cast<int>(i), std::vector<float>(c.parameters[i].begin(), c.parameters[i].end()), stream);
+      parameters.upload(static_cast<int>(i), std::vector<float>(c.parameters[i].begin(), c.parameters[i].end()),
+                        stream);
     feed(c);
   }
   void feed(const Case& c) {

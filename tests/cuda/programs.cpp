@@ -3,9 +3,9 @@
 #include "program_run.hpp"
 
 #include <inlay/graph/symbol.hpp>
-#include <inlay/nn/input.hpp>
-#include <inlay/nn/conv2d.hpp>
 #include <inlay/nn/activations.hpp>
+#include <inlay/nn/conv2d.hpp>
+#include <inlay/nn/input.hpp>
 
 #include <doctest/doctest.h>
 
@@ -63,8 +63,8 @@ struct BatchSums {
 struct Functions {
   static constexpr void outputs(Tracer& t, auto x) {
     auto positive = x * x + 0.5f;
-    put(t, exp(x), log(positive), sqrt(positive), tanh(x), erf(x), abs(x), -x, x / positive, x - 1.0f, maximum(x, 0.25f),
-        minimum(x, 0.25f), select(greater(x, 0.0f), x, positive), equal(x, x));
+    put(t, exp(x), log(positive), sqrt(positive), tanh(x), erf(x), abs(x), -x, x / positive, x - 1.0f,
+        maximum(x, 0.25f), minimum(x, 0.25f), select(greater(x, 0.0f), x, positive), equal(x, x));
   }
 };
 struct SoftmaxOfPixels {

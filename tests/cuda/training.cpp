@@ -70,7 +70,8 @@ TEST_CASE("an evaluation program shares the training program's parameters") {
   Device<T> training(c);
   inlay::cuda::Executor<Evaluation> evaluation(training.stream);
   evaluation.bind_parameters(training.parameters);
-  for (int i : {0, 1}) evaluation.upload_input(i, bytes_of(c.inputs[static_cast<std::size_t>(i)], T::plan.inputs[i].element));
+  for (int i : {0, 1})
+    evaluation.upload_input(i, bytes_of(c.inputs[static_cast<std::size_t>(i)], T::plan.inputs[i].element));
   float before = 0, loss = 0, after = 0;
   evaluation.run(4);
   evaluation.read_output(0, 4, &before);
@@ -105,7 +106,8 @@ TEST_CASE("samples gathered from a dataset by an index list give the bits of the
     batch.inputs[1].clear();
     for (int n = first; n < first + samples; ++n) {
       const int row = order[static_cast<std::size_t>(n)];
-      batch.inputs[0].insert(batch.inputs[0].end(), data.inputs[0].begin() + row * 64, data.inputs[0].begin() + row * 64 + 64);
+      batch.inputs[0].insert(batch.inputs[0].end(), data.inputs[0].begin() + row * 64,
+                             data.inputs[0].begin() + row * 64 + 64);
       batch.inputs[1].push_back(data.inputs[1][static_cast<std::size_t>(row)]);
     }
     fed.feed(batch);

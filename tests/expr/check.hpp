@@ -25,10 +25,8 @@ std::vector<reference::Values> inputs_of(const E& formula) {
   std::vector<reference::Values> inputs;
   int number = 0;
   auto collect = [&]<class L>(const L& leaf, int) {
-    if constexpr (requires { leaf.data; })
-      inputs.emplace_back(leaf.data, leaf.data + L::Result::size());
-    else
-      inputs.push_back({leaf.value});
+    if constexpr (requires { leaf.data; }) inputs.emplace_back(leaf.data, leaf.data + L::Result::size());
+    else inputs.push_back({leaf.value});
   };
   formula.visit(collect, number);
   return inputs;

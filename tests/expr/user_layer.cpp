@@ -32,8 +32,8 @@ struct SqueezeExcite {
   }
 };
 
-using Net = nn::Sequential<nn::Input<5, 4, 2>, nn::Conv2D<8, 3, nn::Same, nn::Relu>, SqueezeExcite, nn::Flatten,
-                           nn::Dense<3>>;
+using Net =
+    nn::Sequential<nn::Input<5, 4, 2>, nn::Conv2D<8, 3, nn::Same, nn::Relu>, SqueezeExcite, nn::Flatten, nn::Dense<3>>;
 using Training = Program<TrainingGraph<Net, SGD, SparseCategoricalCrossentropy, Accuracy>>;
 
 std::vector<reference::Values> numbers(const Graph& g, int samples) {

@@ -157,9 +157,9 @@ TEST_CASE("a parameter is updated in place where its gradient is made") {
         for (const Range& body : {stage.main, stage.side})
           for (int i = body.first; i < body.first + body.count; ++i) {
             const inlay::Step& step = Step::plan.steps[i];
-            n += step.kind == StepKind::store &&
-                 Step::plan.values[Step::plan.bindings[launch.bindings.first + step.slot]].storage ==
-                     Storage::parameter;
+            n +=
+                step.kind == StepKind::store &&
+                Step::plan.values[Step::plan.bindings[launch.bindings.first + step.slot]].storage == Storage::parameter;
           }
       }
     return n;

@@ -21,11 +21,10 @@ namespace inlay::test {
 
 /// The network of design.md with Size x Size images and Width, 2 Width filters.
 template <int Size, int Width>
-using SeedLike =
-    nn::Sequential<nn::Input<Size, Size, 1, std::uint8_t>, nn::Rescaling<std::ratio<1, 255>>,
-                   nn::Conv2D<Width, 3, nn::Same, nn::Relu>, nn::Conv2D<2 * Width, 3, nn::Same, nn::Relu>,
-                   nn::Conv2D<2 * Width, 3, nn::Same, nn::Relu>, nn::MaxPooling2D<2>, nn::Flatten,
-                   nn::Dense<2 * Width, nn::Relu>, nn::Dense<10>>;
+using SeedLike = nn::Sequential<nn::Input<Size, Size, 1, std::uint8_t>, nn::Rescaling<std::ratio<1, 255>>,
+                                nn::Conv2D<Width, 3, nn::Same, nn::Relu>, nn::Conv2D<2 * Width, 3, nn::Same, nn::Relu>,
+                                nn::Conv2D<2 * Width, 3, nn::Same, nn::Relu>, nn::MaxPooling2D<2>, nn::Flatten,
+                                nn::Dense<2 * Width, nn::Relu>, nn::Dense<10>>;
 using Seed = SeedLike<28, 32>;
 using SmallSeed = SeedLike<8, 4>;
 

@@ -55,8 +55,7 @@ TEST_CASE("programs without samples: a product of matrices and its gradients") {
   const int b = build::input(g, shape_of(7), Element::f32, false);
   const int y =
       build::map(g, MapOp::maximum, build::map(g, MapOp::add, build::matmul(g, a, w), b), build::constant(g, 0));
-  const int loss =
-      build::reshape(g, build::reduce(g, ReduceOp::sum, build::map(g, MapOp::multiply, y, y), 3), Shape{});
+  const int loss = build::reshape(g, build::reduce(g, ReduceOp::sum, build::map(g, MapOp::multiply, y, y), 3), Shape{});
   List<int> leaves;
   for (int leaf : {a, w, b}) leaves.push(leaf);
   for (int d : gradient(g, loss, leaves)) g.outputs.push({d});
@@ -111,10 +110,8 @@ TEST_CASE("coordinates count along their own axis: broadcast, of extent one, res
   const int x = build::input(g, shape_of(4, 6, 2));
   g.outputs.push({build::map(g, MapOp::add, x, build::iota(g, shape_of(1, 1, 2), 0))});
   g.outputs.push({build::map(g, MapOp::add, x, build::iota(g, shape_of(6, 1), 0))});
-  g.outputs.push(
-      {build::map(g, MapOp::add, x, build::reshape(g, build::iota(g, shape_of(3, 4), 1), shape_of(6, 2)))});
-  g.outputs.push(
-      {build::map(g, MapOp::add, x, build::transpose(g, build::iota(g, shape_of(2, 6), 0), {1, 0, 2, 3}))});
+  g.outputs.push({build::map(g, MapOp::add, x, build::reshape(g, build::iota(g, shape_of(3, 4), 1), shape_of(6, 2)))});
+  g.outputs.push({build::map(g, MapOp::add, x, build::transpose(g, build::iota(g, shape_of(2, 6), 0), {1, 0, 2, 3}))});
   CHECK(plan_difference(RandomGraph::problem(g, 2, 1), 2) == 0);
 }
 

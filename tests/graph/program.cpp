@@ -86,8 +86,7 @@ TEST_CASE("the fingerprint is the same for the same network, and no other") {
   using C = nn::Sequential<nn::Input<6>, nn::Dense<4>, nn::Relu>;
   using D = nn::Sequential<nn::Input<6>, nn::Flatten, nn::Dense<4, nn::Relu>>;
   static_assert(print(std::type_identity<A>{}) != print(std::type_identity<B>{}));
-  static_assert(print(std::type_identity<A>{}) ==
-                print(std::type_identity<C>{}));  // the same parameters and function
+  static_assert(print(std::type_identity<A>{}) == print(std::type_identity<C>{}));  // the same parameters and function
   static_assert(print(std::type_identity<A>{}) != print(std::type_identity<D>{}));  // parameters under other names
 }
 

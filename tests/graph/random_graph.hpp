@@ -95,69 +95,38 @@ class RandomGraph {
 
   void operation() {
     switch (below(16)) {
-      case 0:
-        return map_of_one();
+      case 0: return map_of_one();
       case 1:
       case 2:
-      case 3:
-        return map_of_two();
-      case 4:
-        return select();
+      case 3: return map_of_two();
+      case 4: return select();
       case 5:
-      case 6:
-        return reduction();
-      case 7:
-        return reshape();
-      case 8:
-        return transpose();
+      case 6: return reduction();
+      case 7: return reshape();
+      case 8: return transpose();
       case 9:
-      case 10:
-        return convolution();
-      case 11:
-        return transposed_convolution();
-      case 12:
-        return matmul();
-      case 13:
-        return pooling();
-      case 14:
-        return outer_product();
-      default:
-        return leaf();
+      case 10: return convolution();
+      case 11: return transposed_convolution();
+      case 12: return matmul();
+      case 13: return pooling();
+      case 14: return outer_product();
+      default: return leaf();
     }
   }
 
   void map_of_one() {
     const int a = any();
     switch (below(10)) {
-      case 0:
-        unary(MapOp::negate, a);
-        return;
-      case 1:
-        unary(MapOp::absolute, a);
-        return;
-      case 2:
-        unary(MapOp::exp, unary(MapOp::tanh, a));
-        return;
-      case 3:
-        unary(MapOp::log, one_plus_square(a));
-        return;
-      case 4:
-        unary(MapOp::sqrt, one_plus_square(a));
-        return;
-      case 5:
-        unary(MapOp::tanh, a);
-        return;
-      case 6:
-        unary(MapOp::erf, a);
-        return;
-      case 7:
-        unary(MapOp::stop_gradient, a);
-        return;
-      case 8:
-        unary(MapOp::is_finite, a);
-        return;
-      default:
-        relu(a);
+      case 0: unary(MapOp::negate, a); return;
+      case 1: unary(MapOp::absolute, a); return;
+      case 2: unary(MapOp::exp, unary(MapOp::tanh, a)); return;
+      case 3: unary(MapOp::log, one_plus_square(a)); return;
+      case 4: unary(MapOp::sqrt, one_plus_square(a)); return;
+      case 5: unary(MapOp::tanh, a); return;
+      case 6: unary(MapOp::erf, a); return;
+      case 7: unary(MapOp::stop_gradient, a); return;
+      case 8: unary(MapOp::is_finite, a); return;
+      default: relu(a);
     }
   }
 
@@ -172,26 +141,13 @@ class RandomGraph {
     const int a = any(), b = partner(a);
     if (b < 0) return;
     switch (below(8)) {
-      case 0:
-        binary(MapOp::subtract, a, b);
-        return;
-      case 1:
-        binary(MapOp::multiply, a, unary(MapOp::tanh, b));
-        return;
-      case 2:
-        binary(MapOp::divide, a, one_plus_square(b));
-        return;
-      case 3:
-        binary(MapOp::maximum, a, b);
-        return;
-      case 4:
-        binary(MapOp::minimum, a, b);
-        return;
-      case 5:
-        binary(chance(50) ? MapOp::equal : MapOp::greater, a, b);
-        return;
-      default:
-        binary(MapOp::add, a, b);
+      case 0: binary(MapOp::subtract, a, b); return;
+      case 1: binary(MapOp::multiply, a, unary(MapOp::tanh, b)); return;
+      case 2: binary(MapOp::divide, a, one_plus_square(b)); return;
+      case 3: binary(MapOp::maximum, a, b); return;
+      case 4: binary(MapOp::minimum, a, b); return;
+      case 5: binary(chance(50) ? MapOp::equal : MapOp::greater, a, b); return;
+      default: binary(MapOp::add, a, b);
     }
   }
 
@@ -217,29 +173,19 @@ class RandomGraph {
     const int n = static_cast<int>(shape(a).count());
     const int first = n % 3 == 0 ? 3 : n % 2 == 0 ? 2 : 1;
     switch (below(4)) {
-      case 0:
-        build::reshape(g, a, shape_of(n));
-        return;
-      case 1:
-        build::reshape(g, a, shape_of(1, 1, n));
-        return;
-      case 2:
-        build::reshape(g, a, shape_of(first, n / first));
-        return;
-      default:
-        build::reshape(g, a, shape_of(n / first, 1, first));
+      case 0: build::reshape(g, a, shape_of(n)); return;
+      case 1: build::reshape(g, a, shape_of(1, 1, n)); return;
+      case 2: build::reshape(g, a, shape_of(first, n / first)); return;
+      default: build::reshape(g, a, shape_of(n / first, 1, first));
     }
   }
 
   void transpose() {
     const int a = find([&](int i) { return shape(i).rank >= 2 && shape(i).rank <= 3; });
     if (a < 0) return;
-    if (shape(a).rank == 2)
-      build::transpose(g, a, {1, 0, 2, 3});
-    else if (chance(50))
-      build::transpose(g, a, {1, 2, 0, 3});
-    else
-      build::transpose(g, a, {1, 0, 2, 3});
+    if (shape(a).rank == 2) build::transpose(g, a, {1, 0, 2, 3});
+    else if (chance(50)) build::transpose(g, a, {1, 2, 0, 3});
+    else build::transpose(g, a, {1, 0, 2, 3});
   }
 
   Window window(bool may_group, int channels) {
@@ -347,12 +293,8 @@ class RandomGraph {
 
   void leaf() {
     switch (below(3)) {
-      case 0:
-        build::constant(g, 0.25f * static_cast<float>(below(9) - 4));
-        return;
-      case 1:
-        build::batch_size(g);
-        return;
+      case 0: build::constant(g, 0.25f * static_cast<float>(below(9) - 4)); return;
+      case 1: build::batch_size(g); return;
       default: {
         const int a = any();
         if (shape(a).rank > 0) binary(MapOp::add, a, build::iota(g, shape(a), below(shape(a).rank)));

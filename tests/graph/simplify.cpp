@@ -41,8 +41,7 @@ TEST_CASE("what changes nothing is removed") {
   static_assert(becomes_x([](Graph& g, int x, int) { return map(g, MapOp::negate, map(g, MapOp::negate, x)); }));
   static_assert(becomes_x([](Graph& g, int x, int) { return map(g, MapOp::copy, x); }));
   static_assert(becomes_x([](Graph& g, int x, int) { return map(g, MapOp::stop_gradient, x); }));
-  static_assert(
-      becomes_x([](Graph& g, int x, int) { return reshape(g, reshape(g, x, shape_of(2, 2)), shape_of(4)); }));
+  static_assert(becomes_x([](Graph& g, int x, int) { return reshape(g, reshape(g, x, shape_of(2, 2)), shape_of(4)); }));
 }
 
 TEST_CASE("what only looks like it stays") {

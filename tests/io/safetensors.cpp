@@ -151,8 +151,8 @@ TEST_CASE("headers against the format's rules are refused") {
     CAPTURE(header);
     CHECK_FALSE(refusal(file_of(header, size)).empty());
   }
-  CHECK(has(refusal(file_of(tensor(R"("dtype":"BF16","shape":[1],"data_offsets":[0,2])"), 2)),
-            "element type BF16 of w"));
+  CHECK(
+      has(refusal(file_of(tensor(R"("dtype":"BF16","shape":[1],"data_offsets":[0,2])"), 2)), "element type BF16 of w"));
 }
 
 TEST_CASE("what cannot be a safetensors file is not saved, and the previous file stays") {

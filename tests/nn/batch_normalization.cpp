@@ -63,12 +63,14 @@ TEST_CASE("in inference the moving averages are used") {
   const auto result = reference::evaluate(graph, 1, in.values, {{2, 3}, {0.5, -1}, {0.25, -0.5}, {4, 0.25}});
   for (std::size_t i = 0; i < in.values[0].size(); ++i) {
     const double gamma[] = {2, 3}, beta[] = {0.5, -1}, mean[] = {0.25, -0.5}, variance[] = {4, 0.25};
-    const double expected = (in.values[0][i] - mean[i % 2]) / std::sqrt(variance[i % 2] + 1e-3) * gamma[i % 2] + beta[i % 2];
+    const double expected =
+        (in.values[0][i] - mean[i % 2]) / std::sqrt(variance[i % 2] + 1e-3) * gamma[i % 2] + beta[i % 2];
     CHECK(result.outputs[0][i] == doctest::Approx(expected).epsilon(1e-6));
   }
 }
 TEST_CASE("inference of a normalised convolution adds no pass over memory") {
-  using Net = nn::Sequential<nn::Input<8, 8, 4>, nn::Conv2D<8, 3, nn::Same, nn::NoBias>, nn::BatchNormalization<nn::Relu>>;
+  using Net =
+      nn::Sequential<nn::Input<8, 8, 4>, nn::Conv2D<8, 3, nn::Same, nn::NoBias>, nn::BatchNormalization<nn::Relu>>;
   using P = Program<Inference<Net>>;
   int batched = 0;
   for (const Stage& stage : P::plan.stages) batched += stage.batched;
@@ -98,7 +100,8 @@ TEST_CASE("a residual network with batch normalisation trains as the reference d
   }
 }
 TEST_CASE("momentum, Nesterov's look-ahead and AdamW train as the reference does") {
-  using Net = nn::Sequential<nn::Input<4, 4, 1>, nn::Reshape<16>, nn::Dense<8, nn::Gelu>, nn::Dense<6, nn::Elu>, nn::Dense<3>>;
+  using Net =
+      nn::Sequential<nn::Input<4, 4, 1>, nn::Reshape<16>, nn::Dense<8, nn::Gelu>, nn::Dense<6, nn::Elu>, nn::Dense<3>>;
   test::Race<Net, MomentumSGD<>> plain(1);
   test::Race<Net, MomentumSGD<true>> nesterov(1);
   test::Race<Net, AdamW> decoupled(1);

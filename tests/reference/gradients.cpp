@@ -113,12 +113,7 @@ TEST_CASE("every mode of contraction has gradients in both operands") {
     Window window;
   };
   const Form forms[] = {
-      {"3x3 same",
-       4,
-       3,
-       2,
-       3,
-       {.height = 3, .width = 3, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1}},
+      {"3x3 same", 4, 3, 2, 3, {.height = 3, .width = 3, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1}},
       {"valid, oblong", 4, 5, 1, 2, {.height = 2, .width = 3}},
       {"stride 2, uneven pads",
        5,

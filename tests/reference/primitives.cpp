@@ -134,8 +134,7 @@ TEST_CASE("maps of two operands, broadcast along rows and columns") {
     const int with_row = build::map(run.g, c.op, a, row), with_column = build::map(run.g, c.op, a, column);
     const Values y = run.value(with_row), z = run.value(with_column);
     for (int s = 0; s < 2; ++s) {
-      const View m(run.feed[0].data() + 12 * s, 3, 4), r(run.feed[1].data() + 4 * s, 1, 4),
-          k(run.feed[2].data(), 3, 1);
+      const View m(run.feed[0].data() + 12 * s, 3, 4), r(run.feed[1].data() + 4 * s, 1, 4), k(run.feed[2].data(), 3, 1);
       const View got_row(y.data() + 12 * s, 3, 4), got_column(z.data() + 12 * s, 3, 4);
       CHECK(got_row == Matrix(m.binaryExpr(r.replicate(3, 1), c.f)));
       CHECK(got_column == Matrix(m.binaryExpr(k.replicate(1, 4), c.f)));

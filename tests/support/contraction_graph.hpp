@@ -10,9 +10,17 @@ namespace inlay::test {
 template <int H, int W, int C, int K, int R, int S, int Stride = 1, int Pad = 0, int Dilation = 1, int Groups = 1,
           bool Batched = true>
 struct ContractionGraph {
-  static constexpr Window window{.height = R, .width = S, .stride_h = Stride, .stride_w = Stride, .pad_top = Pad,
-                                 .pad_left = Pad, .pad_bottom = Pad, .pad_right = Pad, .dilation_h = Dilation,
-                                 .dilation_w = Dilation, .groups = Groups};
+  static constexpr Window window{.height = R,
+                                 .width = S,
+                                 .stride_h = Stride,
+                                 .stride_w = Stride,
+                                 .pad_top = Pad,
+                                 .pad_left = Pad,
+                                 .pad_bottom = Pad,
+                                 .pad_right = Pad,
+                                 .dilation_h = Dilation,
+                                 .dilation_w = Dilation,
+                                 .groups = Groups};
   static constexpr int P = window_output(H, R, Stride, Pad, Pad, Dilation);
   static constexpr int Q = window_output(W, S, Stride, Pad, Pad, Dilation);
 

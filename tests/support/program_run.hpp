@@ -41,7 +41,8 @@ inline Numbers random_inputs(const Graph& graph, int samples, std::uint32_t seed
         values.push_back(x);
       } else {
         const int x = static_cast<int>(engine() % static_cast<unsigned>(integers_below));
-        if (input.element == Element::u8) reinterpret_cast<std::uint8_t*>(bytes.data())[i] = static_cast<std::uint8_t>(x);
+        if (input.element == Element::u8)
+          reinterpret_cast<std::uint8_t*>(bytes.data())[i] = static_cast<std::uint8_t>(x);
         else reinterpret_cast<std::int32_t*>(bytes.data())[i] = x;
         values.push_back(x);
       }

@@ -5,8 +5,8 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <unistd.h>
+#include <cstdlib>
 
 using namespace inlay;
 

@@ -70,9 +70,8 @@ FitOptions quiet(int epochs = 1, int batch_size = 16) {
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 bool finite(const std::vector<Weight>& weights) {
-  return std::ranges::all_of(weights, [](const Weight& w) {
-    return std::ranges::all_of(w.values, [](float v) { return std::isfinite(v); });
-  });
+  return std::ranges::all_of(
+      weights, [](const Weight& w) { return std::ranges::all_of(w.values, [](float v) { return std::isfinite(v); }); });
 }
 
 /// Mean cross-entropy and accuracy of logits, in double.
@@ -222,8 +221,7 @@ TEST_CASE("train_on_batch takes any number of samples and reports the loss befor
   SmallModel model = make_model();
   for (int count : {3, 1, 70, 2}) {
     CAPTURE(count);
-    const Logs before =
-        scores(model.predict(images(set, 0, count)), {set.labels.begin(), set.labels.begin() + count});
+    const Logs before = scores(model.predict(images(set, 0, count)), {set.labels.begin(), set.labels.begin() + count});
     const Logs logs = train_on(model, set, 0, count);
     CHECK(logs.loss == doctest::Approx(before.loss).epsilon(1e-6));
     CHECK(logs.accuracy == doctest::Approx(before.accuracy));
@@ -262,8 +260,9 @@ TEST_CASE("weights are in the order of the layers, with Keras' layouts, and surv
   SmallModel model = make_model(1), other = make_model(2);
   const std::vector<Weight> weights = model.get_weights();
   const std::vector<std::pair<std::string, std::vector<std::int64_t>>> expected = {
-      {"2.conv2d.kernel", {3, 3, 1, 4}}, {"2.conv2d.bias", {4}}, {"3.conv2d.kernel", {3, 3, 4, 6}},
-      {"3.conv2d.bias", {6}},            {"6.dense.kernel", {96, 5}}, {"6.dense.bias", {5}},
+      {"2.conv2d.kernel", {3, 3, 1, 4}}, {"2.conv2d.bias", {4}},
+      {"3.conv2d.kernel", {3, 3, 4, 6}}, {"3.conv2d.bias", {6}},
+      {"6.dense.kernel", {96, 5}},       {"6.dense.bias", {5}},
       {"7.dense.kernel", {5, 3}},        {"7.dense.bias", {3}}};
   REQUIRE(weights.size() == expected.size());
   for (std::size_t i = 0; i < weights.size(); ++i) {
@@ -337,8 +336,8 @@ TEST_CASE("load refuses what is not a checkpoint of this network, and changes no
     }
   }
   SUBCASE("another network and optimiser") {
-    using Other = nn::Sequential<nn::Input<8, 8, 1, std::uint8_t>, nn::Flatten, nn::Rescaling<std::ratio<1, 255>>,
-                                 nn::Dense<3>>;
+    using Other =
+        nn::Sequential<nn::Input<8, 8, 1, std::uint8_t>, nn::Flatten, nn::Rescaling<std::ratio<1, 255>>, nn::Dense<3>>;
     Model<Other, SGD, SparseCategoricalCrossentropy, Accuracy>({}, {.device = Device::cpu, .threads = 1, .verbose = 0})
         .save(file);
     const std::string message = refusal();
@@ -543,8 +542,8 @@ TEST_CASE("the reference gives PyTorch's logits, losses and Adam steps of the sm
 }
 
 // Bounds, with gamma(n) as in support/program_run.hpp. A logit goes through fewer than 200 roundings (scaling, sums of
-// 9, 36, 96 and 5 products, biases): gamma(200) times itself computed on absolute values. Cross-entropy moves by no more
-// than twice the logits' error.
+// 9, 36, 96 and 5 products, biases): gamma(200) times itself computed on absolute values. Cross-entropy moves by no
+// more than twice the logits' error.
 //
 // A gradient goes there, back and through a sum over 5 x 64 pixels: dg = gamma(700) times the largest of its tensor. An
 // Adam step is u = rate M / (V + e) with M = |m| / (1 - beta_1^t), V = sqrt(v / (1 - beta_2^t)), e = epsilon /

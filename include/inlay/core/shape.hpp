@@ -13,9 +13,7 @@ struct Shape {
   int extents[max_rank] = {1, 1, 1, 1};  // ones behind the rank
 
   /// Number of elements.
-  constexpr std::int64_t count() const {
-    return std::int64_t{1} * extents[0] * extents[1] * extents[2] * extents[3];
-  }
+  constexpr std::int64_t count() const { return std::int64_t{1} * extents[0] * extents[1] * extents[2] * extents[3]; }
 
   friend constexpr bool operator==(const Shape& a, const Shape& b) {
     if (a.rank != b.rank) return false;

@@ -92,7 +92,8 @@ struct Context {
     const std::uint8_t* which = at<Element::u8>(IndexSlot, J::sample, offset<J>());
     auto element = [&](int lane) {
       const int w = which[lane];
-      return x[std::int64_t{i1 * Height + w / Width} * I::s1 + std::int64_t{i2 * Width + w % Width} * I::s2 + i3 + lane];
+      return x[std::int64_t{i1 * Height + w / Width} * I::s1 + std::int64_t{i2 * Width + w % Width} * I::s2 + i3 +
+               lane];
     };
     if constexpr (!vector) return element(0);
     else {

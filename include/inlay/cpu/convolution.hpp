@@ -11,10 +11,11 @@ namespace inlay::cpu {
 
 /// A padded image: row j, column i hold pixel ((j + FirstRow) / StepH, (i + FirstColumn) / StepW) of the operand
 /// where that divides and exists, and zeros elsewhere. (Steps > 1 spread a gradient for strided convolutions.)
-template <int Height, int Width, int Channels, int Rows_, int Columns_, int FirstRow, int FirstColumn, int StepH, int StepW,
-          int Pitch = Channels>
+template <int Height, int Width, int Channels, int Rows_, int Columns_, int FirstRow, int FirstColumn, int StepH,
+          int StepW, int Pitch = Channels>
 struct PaddedImage {
-  static constexpr int rows = Rows_, columns = Columns_, channels = Pitch;  // floats a pixel; those behind Channels are zero
+  static constexpr int rows = Rows_, columns = Columns_,
+                       channels = Pitch;  // floats a pixel; those behind Channels are zero
   static constexpr std::int64_t floats = std::int64_t{Rows_} * Columns_ * Pitch;
 
   template <class Prologue>
@@ -26,7 +27,8 @@ struct PaddedImage {
         const int w = (i + FirstColumn) / StepW;
         int filled = 0;
         if (row && i + FirstColumn >= 0 && (i + FirstColumn) % StepW == 0 && w < Width) {
-          run_row<Prologue, Channels>(slots, sample, 0, h, w, 0, Channels, no_input, [&](int c, auto v) { write(image + c, v); });
+          run_row<Prologue, Channels>(slots, sample, 0, h, w, 0, Channels, no_input,
+                                      [&](int c, auto v) { write(image + c, v); });
           filled = Channels;
         }
         for (int c = filled; c < channels; ++c) image[c] = 0;
@@ -36,14 +38,15 @@ struct PaddedImage {
 };
 
 /// Forward and data gradient: out (OutH x OutW x OutC) from a padded image.
-template <class Image, int OutH, int OutW, int OutC, int R, int S, int StrideH, int StrideW, int DilationH, int DilationW,
-          int Groups, class Prologue, class E>
+template <class Image, int OutH, int OutW, int OutC, int R, int S, int StrideH, int StrideW, int DilationH,
+          int DilationW, int Groups, class Prologue, class E>
 struct ConvolutionPass {
   static constexpr int in = Image::channels / Groups, out = OutC / Groups;
   using Kernel = Direct<in, out, Image::columns, Image::channels, OutW, R, S, StrideW, DilationH, DilationW>;
   using Pool = typename E::pool;
   static constexpr bool pools = Pool::height * Pool::width > 1;
-  static constexpr int extent = Groups == 1 || out % lanes == 0 ? out : 1;  // of a row; groups may begin inside a vector
+  static constexpr int extent =
+      Groups == 1 || out % lanes == 0 ? out : 1;  // of a row; groups may begin inside a vector
   static constexpr std::int64_t tile_floats = std::int64_t{Kernel::tile.pixels} * Kernel::width;
   static constexpr std::int64_t row_floats = pools ? std::int64_t{Pool::height} * OutW * OutC : 0;
   static constexpr std::int64_t scratch_floats = round_up(Image::floats, 16) + tile_floats + row_floats;
@@ -114,8 +117,9 @@ template <int S, Element E, class I>
 inline constexpr int slot_of<kernel::Body<kernel::Load<S, E, I>>> = S;
 
 template <class G>
-using ForwardImage = PaddedImage<G::H, G::W, G::C, (G::P - 1) * G::stride_h + (G::R - 1) * G::dilation_h + 1,
-                                 (G::Q - 1) * G::stride_w + (G::S - 1) * G::dilation_w + 1, -G::pad_top, -G::pad_left, 1, 1>;
+using ForwardImage =
+    PaddedImage<G::H, G::W, G::C, (G::P - 1) * G::stride_h + (G::R - 1) * G::dilation_h + 1,
+                (G::Q - 1) * G::stride_w + (G::S - 1) * G::dilation_w + 1, -G::pad_top, -G::pad_left, 1, 1>;
 
 template <class G, bool Batched, class A, class B, class E, class Side>
 struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>, Algorithm::direct>
@@ -138,16 +142,15 @@ struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E,
 template <class G, bool Batched, class A, class B, class E, class Side>
 struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>, Algorithm::direct>
     : ConvolutionRunner<
-          ConvolutionPass<PaddedImage<G::P, G::Q, G::K, G::H + (G::R - 1) * G::dilation_h, G::W + (G::S - 1) * G::dilation_w,
-                                      G::pad_top - (G::R - 1) * G::dilation_h, G::pad_left - (G::S - 1) * G::dilation_w,
-                                      G::stride_h, G::stride_w>,
+          ConvolutionPass<PaddedImage<G::P, G::Q, G::K, G::H + (G::R - 1) * G::dilation_h,
+                                      G::W + (G::S - 1) * G::dilation_w, G::pad_top - (G::R - 1) * G::dilation_h,
+                                      G::pad_left - (G::S - 1) * G::dilation_w, G::stride_h, G::stride_w>,
                           G::H, G::W, G::C, G::R, G::S, 1, 1, G::dilation_h, G::dilation_w, G::groups, A, E>,
           Batched> {
-  using Pass =
-      ConvolutionPass<PaddedImage<G::P, G::Q, G::K, G::H + (G::R - 1) * G::dilation_h, G::W + (G::S - 1) * G::dilation_w,
-                                  G::pad_top - (G::R - 1) * G::dilation_h, G::pad_left - (G::S - 1) * G::dilation_w,
-                                  G::stride_h, G::stride_w>,
-                      G::H, G::W, G::C, G::R, G::S, 1, 1, G::dilation_h, G::dilation_w, G::groups, A, E>;
+  using Pass = ConvolutionPass<PaddedImage<G::P, G::Q, G::K, G::H + (G::R - 1) * G::dilation_h,
+                                           G::W + (G::S - 1) * G::dilation_w, G::pad_top - (G::R - 1) * G::dilation_h,
+                                           G::pad_left - (G::S - 1) * G::dilation_w, G::stride_h, G::stride_w>,
+                               G::H, G::W, G::C, G::R, G::S, 1, 1, G::dilation_h, G::dilation_w, G::groups, A, E>;
 
   static void prepare(const Slot* slots, Memory memory, Share share) {
     const float* w = weights<slot_of<B>, G>(slots);
@@ -163,7 +166,8 @@ struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A,
 /// dw(r, s, c, k): each thread adds its samples into its partial; `finish` adds the partials and runs the epilogue.
 /// Behind the partial's weights lie the sums of dy for `Side`.
 template <class G, bool Batched, class A, class B, class E, class Side>
-struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, A, B, E, Side>, Algorithm::direct> : RunnerDefaults {
+struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, A, B, E, Side>, Algorithm::direct>
+    : RunnerDefaults {
   using Image = ForwardImage<G>;
   static constexpr Partition partition = Batched ? Partition::reduced : Partition::outputs;
   static constexpr int in = G::C / G::groups, pitch = round_up(G::K, lanes);
@@ -180,8 +184,8 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, 
       Image::template fill<A>(image, slots, n);
       gather(dy, slots, n);
       if constexpr (G::groups == 1) {
-        DirectWeightGradient<G::C, pitch, Image::columns, G::P, G::Q, G::R, G::S, G::stride_h, G::stride_w, G::dilation_h,
-                             G::dilation_w>::accumulate(image, dy, memory.partial);
+        DirectWeightGradient<G::C, pitch, Image::columns, G::P, G::Q, G::R, G::S, G::stride_h, G::stride_w,
+                             G::dilation_h, G::dilation_w>::accumulate(image, dy, memory.partial);
       } else {
         grouped(image, dy, memory.partial);
       }
@@ -199,7 +203,8 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, 
     };
     const auto part = share.of(G::R * G::S * in);
     for (int row = part.first; row < part.end; ++row)
-      run_row<typename E::main, G::K>(slots, 0, row / (G::S * in), row / in % G::S, row % in, 0, G::K, sum(row), no_output);
+      run_row<typename E::main, G::K>(slots, 0, row / (G::S * in), row / in % G::S, row % in, 0, G::K, sum(row),
+                                      no_output);
     if constexpr (Side::size > 0)
       if (share.thread == share.threads - 1)
         run_row<Side, G::K>(slots, 0, 0, 0, 0, 0, G::K, sum(G::R * G::S * in), no_output);
@@ -215,7 +220,8 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, 
  private:
   static void gather(float* dy, const Slot* slots, int sample) {
     for (int pixel = 0; pixel < G::P * G::Q; ++pixel, dy += pitch) {
-      run_row<B, G::K>(slots, sample, 0, pixel / G::Q, pixel % G::Q, 0, G::K, no_input, [&](int k, auto v) { write(dy + k, v); });
+      run_row<B, G::K>(slots, sample, 0, pixel / G::Q, pixel % G::Q, 0, G::K, no_input,
+                       [&](int k, auto v) { write(dy + k, v); });
       for (int k = G::K; k < pitch; ++k) dy[k] = 0;
     }
   }
@@ -225,10 +231,12 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, 
       for (int q = 0; q < G::Q; ++q)
         for (int tap = 0; tap < G::R * G::S; ++tap) {
           const float* x = image + ((p * G::stride_h + tap / G::S * G::dilation_h) * Image::columns + q * G::stride_w +
-                                    tap % G::S * G::dilation_w) * G::C;
+                                    tap % G::S * G::dilation_w) *
+                                       G::C;
           const float* d = dy + (p * G::Q + q) * pitch;
           for (int c = 0; c < in; ++c)
-            for (int k = 0; k < G::K; ++k) partial[(std::int64_t{tap} * in + c) * pitch + k] += x[k / out * in + c] * d[k];
+            for (int k = 0; k < G::K; ++k)
+              partial[(std::int64_t{tap} * in + c) * pitch + k] += x[k / out * in + c] * d[k];
         }
   }
 };

@@ -36,10 +36,11 @@ constexpr TileShape tile_shape(int channels, int row) {
 }
 
 /// Out channels of one group from In channels; the padded image has Columns pixels a row and Pitch floats a pixel.
-template <int In, int Out, int Columns, int Pitch, int OutWidth, int R, int S, int StrideW, int DilationH, int DilationW>
+template <int In, int Out, int Columns, int Pitch, int OutWidth, int R, int S, int StrideW, int DilationH,
+          int DilationW>
 struct Direct {
   static constexpr TileShape tile = tile_shape(Out, OutWidth);
-  static constexpr int width = tile.vectors * lanes;              // output channels of one tile
+  static constexpr int width = tile.vectors * lanes;  // output channels of one tile
   static constexpr int blocks = (Out + width - 1) / width;
   static constexpr std::int64_t block_floats = std::int64_t{R} * S * In * width;
   static constexpr std::int64_t packed_floats = blocks * block_floats;

@@ -25,7 +25,8 @@ struct Runner<kernel::Elementwise<D, Batched, B>> : RunnerDefaults {
  private:
   static void rows(const Slot* slots, int sample, int first, int end) {
     for (int row = first; row < end; ++row)
-      run_row<B, D::d3>(slots, sample, row / (D::d1 * D::d2), row / D::d2 % D::d1, row % D::d2, 0, D::d3, no_input, no_output);
+      run_row<B, D::d3>(slots, sample, row / (D::d1 * D::d2), row / D::d2 % D::d1, row % D::d2, 0, D::d3, no_input,
+                        no_output);
   }
 };
 

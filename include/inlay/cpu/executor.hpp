@@ -52,7 +52,8 @@ class Executor {
     const Value& value = P::plan.values.data[P::plan.outputs.data[i].value];
     const Slot& from = values[static_cast<std::size_t>(P::plan.outputs.data[i].value)];
     for (int n = 0; n < (value.batched ? samples : 1); ++n)
-      for (std::int64_t k = 0; k < value.count; ++k) *to++ = element(value.element, from.data + n * from.sample_bytes, k);
+      for (std::int64_t k = 0; k < value.count; ++k)
+        *to++ = element(value.element, from.data + n * from.sample_bytes, k);
   }
 
  private:

@@ -19,12 +19,9 @@ INLAY_INLINE Vector polynomial(Vector x, const float (&coefficients)[N]) {
 }
 
 INLAY_INLINE Vector power_of_two(Mask n) { return __builtin_bit_cast(Vector, (n + 127) << 23); }
-INLAY_INLINE Vector magnitude(Vector x) {
-  return __builtin_bit_cast(Vector, __builtin_bit_cast(Mask, x) & 0x7fffffff);
-}
+INLAY_INLINE Vector magnitude(Vector x) { return __builtin_bit_cast(Vector, __builtin_bit_cast(Mask, x) & 0x7fffffff); }
 INLAY_INLINE Vector with_sign_of(Vector x, Vector sign) {
-  return __builtin_bit_cast(Vector,
-                            __builtin_bit_cast(Mask, x) | (__builtin_bit_cast(Mask, sign) & (-0x7fffffff - 1)));
+  return __builtin_bit_cast(Vector, __builtin_bit_cast(Mask, x) | (__builtin_bit_cast(Mask, sign) & (-0x7fffffff - 1)));
 }
 
 // ln 2 in two parts, the first with zeros behind, so that n * ln2_high is exact.
@@ -41,8 +38,8 @@ INLAY_INLINE Vector vector_exp(Vector x) {
   const Mask n = __builtin_bit_cast(Mask, bounded * 1.442695041f + 12582912.0f) - 0x4b400000;
   const Vector whole = __builtin_convertvector(n, Vector);
   const Vector r = (bounded - whole * ln2_high) - whole * ln2_low;
-  const Vector p = polynomial(
-      r, {0.5000000014f, 0.1666666668f, 0.04166645681f, 0.008333310024f, 0.001393454193f, 0.0001989198131f});
+  const Vector p =
+      polynomial(r, {0.5000000014f, 0.1666666668f, 0.04166645681f, 0.008333310024f, 0.001393454193f, 0.0001989198131f});
   const Mask half = n >> 1;  // in two steps: 2^n alone may overflow or be subnormal
   return (r * r * p + r + 1.0f) * power_of_two(half) * power_of_two(n - half);
 }

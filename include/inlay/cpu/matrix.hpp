@@ -15,9 +15,9 @@ struct MatrixTile {
   static constexpr int vectors = tile_shape(Columns, 1 << 20).vectors;
   static constexpr int most_rows = (vector_registers == 32 ? 28 : 12) / vectors;
   static constexpr int rows = most_rows > 14 ? 14 : most_rows;
-  static constexpr int width = vectors * lanes;                // columns of a panel
+  static constexpr int width = vectors * lanes;  // columns of a panel
   static constexpr int panels = (Columns + width - 1) / width;
-  static constexpr int row_block = round_up(96, rows * lanes);  // rows that share a pass over the weights
+  static constexpr int row_block = round_up(96, rows* lanes);  // rows that share a pass over the weights
   static constexpr int depth_block = 256;
 };
 
@@ -56,20 +56,21 @@ struct MatrixRunner : RunnerDefaults {
         for (int i = 0; i < computed * T::width; ++i) c[i] = 0;
         for (int d = 0; d < Depth; d += depth) {
           const int deep = d + depth < Depth ? depth : Depth - d;
-          if (panel == 0 || Depth > depth) gather(a, slots, row, count, computed, d, d + deep);  // else it is still there
+          if (panel == 0 || Depth > depth)
+            gather(a, slots, row, count, computed, d, d + deep);  // else it is still there
           const float* panel_weights = w + std::int64_t{d} * Columns + column;
           if constexpr (!in_place) {
             pack(b, w, d, deep, column, last);
             panel_weights = b;
           }
           for (int i = 0; i < computed; i += T::rows)
-            multiply_tile<T::rows, T::vectors, depth, 1, true>(a + i * depth, panel_weights, in_place ? Columns : T::width, deep,
-                                                         c + i * T::width);
+            multiply_tile<T::rows, T::vectors, depth, 1, true>(a + i * depth, panel_weights,
+                                                               in_place ? Columns : T::width, deep, c + i * T::width);
         }
         for (int i = 0; i < count; ++i) {
           const int pixel = (row + i) % pixels;
           run_row<typename E::main, Columns>(slots, (row + i) / pixels, 0, pixel / G::W, pixel % G::W, column, last,
-                                    from(c + i * T::width - column), no_output);
+                                             from(c + i * T::width - column), no_output);
         }
       }
     }
@@ -83,7 +84,7 @@ struct MatrixRunner : RunnerDefaults {
       }
       const int pixel = (row + i) % pixels;
       run_row<Prologue, Depth>(slots, (row + i) / pixels, 0, pixel / G::W, pixel % G::W, first, end, no_input,
-                        [&](int d, auto v) { write(a + d - first, v); });
+                               [&](int d, auto v) { write(a + d - first, v); });
     }
   }
 
@@ -117,7 +118,8 @@ struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A,
 
 /// dw = x^T dy over all rows of all samples; each thread makes its own rows of dw, so there are no partials.
 template <class G, bool Batched, class A, class B, class E, class Side>
-struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, A, B, E, Side>, Algorithm::matrix> : RunnerDefaults {
+struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, A, B, E, Side>, Algorithm::matrix>
+    : RunnerDefaults {
   using T = MatrixTile<G::K>;
   static constexpr Partition partition = Partition::outputs;
   static constexpr int pixels = G::H * G::W;
@@ -152,7 +154,8 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, 
               for (int k = 0; k < T::width; ++k) sums[k] += dy[d * T::width + k];
         }
         for (int i = row; i < end; ++i)
-          run_row<typename E::main, G::K>(slots, 0, 0, 0, i, column, last, from(c + (i - row) * T::width - column), no_output);
+          run_row<typename E::main, G::K>(slots, 0, 0, 0, i, column, last, from(c + (i - row) * T::width - column),
+                                          no_output);
         if (side) run_row<Side, G::K>(slots, 0, 0, 0, 0, column, last, from(sums - column), no_output);
       }
     }
@@ -165,7 +168,7 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, 
     for (int i = 0; i < count; ++i, to += width) {
       const int pixel = (row + i) % pixels;
       run_row<Prologue, Extent>(slots, (row + i) / pixels, 0, pixel / G::W, pixel % G::W, first, end, no_input,
-                        [&](int k, auto v) { write(to + k - first, v); });
+                                [&](int k, auto v) { write(to + k - first, v); });
       for (int k = end - first; k < width; ++k) to[k] = 0;
     }
   }

@@ -6,9 +6,11 @@
 namespace inlay::cpu {
 
 /// Pools one row of windows: `rows` holds Pool::height rows of Columns pixels, Pitch floats a pixel; runs Post at
-/// (0, p, first + q, 0..Channels-1), q < count, with the maximum and its index in the window. The first of equal elements wins.
+/// (0, p, first + q, 0..Channels-1), q < count, with the maximum and its index in the window. The first of equal
+/// elements wins.
 template <class Pool, class Post, int Columns, int Channels, int Pitch>
-void pool_row(const Slot* slots, int sample, int p, const float* rows, int first = 0, int count = Columns / Pool::width) {
+void pool_row(const Slot* slots, int sample, int p, const float* rows, int first = 0,
+              int count = Columns / Pool::width) {
   for (int q = 0; q < count; ++q)
     run_row<Post, Channels>(
         slots, sample, 0, p, first + q, 0, Channels,
@@ -50,7 +52,7 @@ struct Runner<kernel::Pooling<D, Batched, Pool, Prologue, Post>> : RunnerDefault
         for (int w = 0; w < D::d2; ++w) {
           float* pixel = buffer + (h * D::d2 + w) * D::d3;
           run_row<Prologue, D::d3>(slots, sample, 0, p * Pool::height + h, w, 0, D::d3, no_input,
-                            [&](int c, auto v) { write(pixel + c, v); });
+                                   [&](int c, auto v) { write(pixel + c, v); });
         }
       pool_row<Pool, Post, D::d2, D::d3, D::d3>(slots, sample, p, buffer);
     }

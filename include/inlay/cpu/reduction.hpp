@@ -15,7 +15,9 @@ struct Runner<kernel::Reduction<Op, D, Axes, Batched, OverBatch, Prologue, Post>
   static constexpr int k0 = kept(0, D::d0), k1 = kept(1, D::d1), k2 = kept(2, D::d2), k3 = kept(3, D::d3);
   static constexpr std::int64_t kept_count = std::int64_t{1} * k0 * k1 * k2 * k3;
 
-  static constexpr Partition partition = OverBatch ? Partition::reduced : Batched ? Partition::samples : Partition::outputs;
+  static constexpr Partition partition = OverBatch ? Partition::reduced
+                                         : Batched ? Partition::samples
+                                                   : Partition::outputs;
   static constexpr std::int64_t buffer_bytes = kept_count * static_cast<int>(sizeof(float));
   static constexpr std::int64_t scratch_bytes = OverBatch ? 0 : 2 * buffer_bytes;
   static constexpr std::int64_t partial_bytes = OverBatch ? buffer_bytes : 0;

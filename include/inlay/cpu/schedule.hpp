@@ -74,7 +74,8 @@ constexpr List<Action> make_schedule() {
     for (const Range& body : bodies)
       for (int s = body.first; s < body.first + body.count; ++s) {
         const Step& step = plan.steps.data[s];
-        const bool reads = step.kind == StepKind::load || step.kind == StepKind::scatter || step.kind == StepKind::gather;
+        const bool reads =
+            step.kind == StepKind::load || step.kind == StepKind::scatter || step.kind == StepKind::gather;
         if (reads && made_by(step.slot)) return true;
       }
     return false;

@@ -66,7 +66,8 @@ INLAY_INLINE void store_vector(T* p, Vector v) {
 /// Calls f(0), ..., f(N - 1) in line, so that arrays indexed by the argument stay in registers.
 template <int N, class F>
 INLAY_INLINE void unroll(F f) {
-  [&]<int... I>(std::integer_sequence<int, I...>) INLAY_LAMBDA { (f(I), ...); }(std::make_integer_sequence<int, N>{});
+  [&]<int... I>(std::integer_sequence<int, I...>) INLAY_LAMBDA { (f(I), ...); }
+  (std::make_integer_sequence<int, N>{});
 }
 
 namespace detail {

@@ -75,8 +75,8 @@ INLAY_INLINE void weight_gradient_transform(const V (&u)[6], V (&g)[3]) {
   g[2] = a2 * even_a + b2 * even_b + u[5];
 }
 
-/// Applies a transform of In to Out values to the columns and then to the rows of a square: out[Out][Out] from in[In][In].
-/// `read(i, j)` gives an element, `write(i, j, v)` takes one. The intermediate rows stay in the cache.
+/// Applies a transform of In to Out values to the columns and then to the rows of a square: out[Out][Out] from
+/// in[In][In]. `read(i, j)` gives an element, `write(i, j, v)` takes one. The intermediate rows stay in the cache.
 template <int In, int Out, class Transform, class Read, class Write>
 INLAY_INLINE void square(Transform transform, Read read, Write write) {
   Vector middle[Out][In];

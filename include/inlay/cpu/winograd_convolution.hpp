@@ -35,11 +35,11 @@ void transform_input(const float* image, int first, int count, float* out) {
   for (int t = 0; t < count; ++t) {
     const float* corner = image + ((first + t) / TileColumns * 4 * Columns + (first + t) % TileColumns * 4) * Channels;
     for (int c = 0; c < Channels; c += lanes)
-      winograd::square<6, 6>([](const auto& d, auto& v) INLAY_LAMBDA { winograd::input_transform(d, v); },
-                             [&](int i, int j) INLAY_LAMBDA { return load_vector(corner + (i * Columns + j) * Channels + c); },
-                             [&](int i, int j, Vector v) INLAY_LAMBDA {
-                               store_vector(out + (std::int64_t{i * 6 + j} * Pitch + t) * Channels + c, v);
-                             });
+      winograd::square<6, 6>(
+          [](const auto& d, auto& v) INLAY_LAMBDA { winograd::input_transform(d, v); },
+          [&](int i, int j) INLAY_LAMBDA { return load_vector(corner + (i * Columns + j) * Channels + c); },
+          [&](int i, int j, Vector v)
+              INLAY_LAMBDA { store_vector(out + (std::int64_t{i * 6 + j} * Pitch + t) * Channels + c, v); });
   }
 }
 
@@ -90,8 +90,9 @@ struct WinogradPass {
         for (int panel = 0; panel < panels; ++panel)
           for (int t = 0; t < count; t += rows)
             multiply_tile<rows, shape.vectors, channels, 1, false>(
-                v + (std::int64_t{f} * Tiles::pitch + t) * channels, memory.packed + std::int64_t{f} * In * out_pitch + panel * width,
-                out_pitch, In, m + ((std::int64_t{f} * panels + panel) * Tiles::pitch + t) * width);
+                v + (std::int64_t{f} * Tiles::pitch + t) * channels,
+                memory.packed + std::int64_t{f} * In * out_pitch + panel * width, out_pitch, In,
+                m + ((std::int64_t{f} * panels + panel) * Tiles::pitch + t) * width);
       for (int t = 0; t < count; ++t) finish_tile(slots, sample, first + t, m + t * width, pixels);
     }
   }
@@ -101,13 +102,13 @@ struct WinogradPass {
   static void finish_tile(const Slot* slots, int sample, int tile, const float* m, float* pixels) {
     for (int panel = 0; panel < panels; ++panel)
       for (int k = 0; k < width; k += lanes)
-        winograd::square<6, 4>([](const auto& x, auto& y) INLAY_LAMBDA { winograd::output_transform(x, y); },
-                               [&](int i, int j) INLAY_LAMBDA {
-                                 return load_vector(m + (std::int64_t{i * 6 + j} * panels + panel) * Tiles::pitch * width + k);
-                               },
-                               [&](int i, int j, Vector y) INLAY_LAMBDA {
-                                 store_vector(pixels + (i * 4 + j) * out_pitch + panel * width + k, y);
-                               });
+        winograd::square<6, 4>(
+            [](const auto& x, auto& y) INLAY_LAMBDA { winograd::output_transform(x, y); },
+            [&](int i, int j) INLAY_LAMBDA {
+              return load_vector(m + (std::int64_t{i * 6 + j} * panels + panel) * Tiles::pitch * width + k);
+            },
+            [&](int i, int j, Vector y)
+                INLAY_LAMBDA { store_vector(pixels + (i * 4 + j) * out_pitch + panel * width + k, y); });
     const int p = tile / Tiles::columns * 4, q = tile % Tiles::columns * 4;
     float* pooled = pixels + 16 * out_pitch;
     for (int i = 0; i < 4 && p + i < OutH; ++i) {
@@ -120,23 +121,25 @@ struct WinogradPass {
       }
       if constexpr (pools)
         if (i % Pool::height == Pool::height - 1)
-          pool_row<Pool, typename E::post, 4, OutC, out_pitch>(slots, sample, (p + i) / Pool::height, pooled, q / Pool::width,
-                                                              (OutW - q < 4 ? OutW - q : 4) / Pool::width);
+          pool_row<Pool, typename E::post, 4, OutC, out_pitch>(slots, sample, (p + i) / Pool::height, pooled,
+                                                               q / Pool::width,
+                                                               (OutW - q < 4 ? OutW - q : 4) / Pool::width);
     }
   }
 };
 
 /// The 3x3 operand of one sample with its halo, for whole tiles of Height x Width outputs.
 template <int Height, int Width, int Channels, int OutH, int OutW, int PadTop, int PadLeft>
-using WinogradImage = PaddedImage<Height, Width, Channels, (OutH + 3) / 4 * 4 + 2, (OutW + 3) / 4 * 4 + 2, -PadTop, -PadLeft, 1,
-                                  1, round_up(Channels, lanes)>;
+using WinogradImage = PaddedImage<Height, Width, Channels, (OutH + 3) / 4 * 4 + 2, (OutW + 3) / 4 * 4 + 2, -PadTop,
+                                  -PadLeft, 1, 1, round_up(Channels, lanes)>;
 
 template <class G, bool Batched, class A, class B, class E, class Side>
 struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>, Algorithm::winograd>
-    : ConvolutionRunner<WinogradPass<WinogradImage<G::H, G::W, G::C, G::P, G::Q, G::pad_top, G::pad_left>, G::C, G::P, G::Q,
-                                     G::K, A, E>,
+    : ConvolutionRunner<WinogradPass<WinogradImage<G::H, G::W, G::C, G::P, G::Q, G::pad_top, G::pad_left>, G::C, G::P,
+                                     G::Q, G::K, A, E>,
                         Batched> {
-  using Pass = WinogradPass<WinogradImage<G::H, G::W, G::C, G::P, G::Q, G::pad_top, G::pad_left>, G::C, G::P, G::Q, G::K, A, E>;
+  using Pass =
+      WinogradPass<WinogradImage<G::H, G::W, G::C, G::P, G::Q, G::pad_top, G::pad_left>, G::C, G::P, G::Q, G::K, A, E>;
 
   static void prepare(const Slot* slots, Memory memory, Share share) {
     const float* w = weights<slot_of<B>, G>(slots);
@@ -147,11 +150,11 @@ struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E,
 
 template <class G, bool Batched, class A, class B, class E, class Side>
 struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>, Algorithm::winograd>
-    : ConvolutionRunner<WinogradPass<WinogradImage<G::P, G::Q, G::K, G::H, G::W, 2 - G::pad_top, 2 - G::pad_left>, G::K, G::H,
-                                     G::W, G::C, A, E>,
+    : ConvolutionRunner<WinogradPass<WinogradImage<G::P, G::Q, G::K, G::H, G::W, 2 - G::pad_top, 2 - G::pad_left>, G::K,
+                                     G::H, G::W, G::C, A, E>,
                         Batched> {
-  using Pass =
-      WinogradPass<WinogradImage<G::P, G::Q, G::K, G::H, G::W, 2 - G::pad_top, 2 - G::pad_left>, G::K, G::H, G::W, G::C, A, E>;
+  using Pass = WinogradPass<WinogradImage<G::P, G::Q, G::K, G::H, G::W, 2 - G::pad_top, 2 - G::pad_left>, G::K, G::H,
+                            G::W, G::C, A, E>;
 
   static void prepare(const Slot* slots, Memory memory, Share share) {
     const float* w = weights<slot_of<B>, G>(slots);
@@ -163,7 +166,8 @@ struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A,
 
 /// The partial holds dU[f][panel][in][width], then the sums of dy for `Side`.
 template <class G, class A, class B, class E, class Side>
-struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, true, A, B, E, Side>, Algorithm::winograd> : RunnerDefaults {
+struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, true, A, B, E, Side>, Algorithm::winograd>
+    : RunnerDefaults {
   using Image = WinogradImage<G::H, G::W, G::C, G::P, G::Q, G::pad_top, G::pad_left>;
   static constexpr int vectors = round_up(G::K, lanes) / lanes % 2 == 0 ? 2 : 1;
   static constexpr int width = vectors * lanes, panels = (G::K + width - 1) / width, pitch = panels * width;
@@ -197,13 +201,15 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, true, A, 
           for (int panel = 0; panel < panels; ++panel)
             for (int c = 0; c < in; c += rows)
               multiply_tile<rows, vectors, 1, Image::channels, true>(
-                  v + std::int64_t{f} * tile_pitch * Image::channels + c, d + std::int64_t{f} * tile_pitch * pitch + panel * width,
-                  pitch, tiles, memory.partial + ((std::int64_t{f} * panels + panel) * in + c) * width);
+                  v + std::int64_t{f} * tile_pitch * Image::channels + c,
+                  d + std::int64_t{f} * tile_pitch * pitch + panel * width, pitch, tiles,
+                  memory.partial + ((std::int64_t{f} * panels + panel) * in + c) * width);
       }
       if constexpr (Side::size > 0) {
         float* sums = memory.partial + weight_floats;
         for (std::int64_t i = 0; i < Gradient::floats; i += pitch)
-          for (int k = 0; k < pitch; k += lanes) store_vector(sums + k, load_vector(sums + k) + load_vector(dy + i + k));
+          for (int k = 0; k < pitch; k += lanes)
+            store_vector(sums + k, load_vector(sums + k) + load_vector(dy + i + k));
       }
     }
   }
@@ -215,17 +221,20 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, true, A, 
       for (int k = 0; k < pitch; k += lanes)
         winograd::square<6, 3>([](const auto& u, auto& g) INLAY_LAMBDA { winograd::weight_gradient_transform(u, g); },
                                [&](int i, int j) INLAY_LAMBDA {
-                                 return partials.sum<Vector>(((std::int64_t{i * 6 + j} * panels + k / width) * in + c) * width + k % width);
+                                 return partials.sum<Vector>(
+                                     ((std::int64_t{i * 6 + j} * panels + k / width) * in + c) * width + k % width);
                                },
-                               [&](int r, int s, Vector g) INLAY_LAMBDA { store_vector(taps + (r * 3 + s) * pitch + k, g); });
+                               [&](int r, int s, Vector g)
+                                   INLAY_LAMBDA { store_vector(taps + (r * 3 + s) * pitch + k, g); });
       for (int tap = 0; tap < 9; ++tap)
         run_row<typename E::main, G::K>(slots, 0, tap / 3, tap % 3, c, 0, G::K, from(taps + tap * pitch), no_output);
     }
     if constexpr (Side::size > 0)
       if (share.thread == share.threads - 1)
-        run_row<Side, G::K>(slots, 0, 0, 0, 0, 0, G::K, [&](auto& context, int k) {
-          context.value = partials.sum<decltype(context.value)>(weight_floats + k);
-        }, no_output);
+        run_row<Side, G::K>(
+            slots, 0, 0, 0, 0, 0, G::K,
+            [&](auto& context, int k) { context.value = partials.sum<decltype(context.value)>(weight_floats + k); },
+            no_output);
   }
 
  private:
@@ -235,11 +244,11 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, true, A, 
       const float* corner =
           dy + ((first + t) / Tiles::columns * 4 * Gradient::columns + (first + t) % Tiles::columns * 4) * pitch;
       for (int k = 0; k < pitch; k += lanes)
-        winograd::square<4, 6>([](const auto& e, auto& d) INLAY_LAMBDA { winograd::gradient_transform(e, d); },
-                               [&](int i, int j) INLAY_LAMBDA { return load_vector(corner + (i * Gradient::columns + j) * pitch + k); },
-                               [&](int i, int j, Vector d) INLAY_LAMBDA {
-                                 store_vector(out + (std::int64_t{i * 6 + j} * tile_pitch + t) * pitch + k, d);
-                               });
+        winograd::square<4, 6>(
+            [](const auto& e, auto& d) INLAY_LAMBDA { winograd::gradient_transform(e, d); },
+            [&](int i, int j) INLAY_LAMBDA { return load_vector(corner + (i * Gradient::columns + j) * pitch + k); },
+            [&](int i, int j, Vector d)
+                INLAY_LAMBDA { store_vector(out + (std::int64_t{i * 6 + j} * tile_pitch + t) * pitch + k, d); });
     }
   }
 };

@@ -43,8 +43,8 @@ INLAY_DEVICE T block_reduce(T value, Combine combine) {
   return result;
 #else
   if (block_threads() != Threads)
-    emulator::report("block_reduce<" + std::to_string(Threads) + "> in a block of " +
-                     std::to_string(block_threads()) + " threads: the numbers must be equal");
+    emulator::report("block_reduce<" + std::to_string(Threads) + "> in a block of " + std::to_string(block_threads()) +
+                     " threads: the numbers must be equal");
   for (int step = 1; step < 32; step *= 2) {
     const T other = shuffle_down(value, step);
     if (lane() + step < 32) value = combine(value, other);

@@ -22,25 +22,18 @@ struct CudaError : Error {
 /// A sentence on what to do about a CUDA error, or nothing.
 constexpr const char* advice(cudaError_t status) {
   switch (status) {
-    case cudaErrorMemoryAllocation:
-      return " Use a smaller batch, or end other programs on this GPU.";
+    case cudaErrorMemoryAllocation: return " Use a smaller batch, or end other programs on this GPU.";
     case cudaErrorInsufficientDriver:
       return " Install an NVIDIA driver that supports the CUDA toolkit this program was compiled with.";
-    case cudaErrorNoDevice:
-      return " Check nvidia-smi and CUDA_VISIBLE_DEVICES.";
-    case cudaErrorInvalidDevice:
-      return " Choose a device that nvidia-smi lists; see also CUDA_VISIBLE_DEVICES.";
-    case cudaErrorNoKernelImageForDevice:
-      return " Compile for this GPU's architecture, for example -arch=native.";
+    case cudaErrorNoDevice: return " Check nvidia-smi and CUDA_VISIBLE_DEVICES.";
+    case cudaErrorInvalidDevice: return " Choose a device that nvidia-smi lists; see also CUDA_VISIBLE_DEVICES.";
+    case cudaErrorNoKernelImageForDevice: return " Compile for this GPU's architecture, for example -arch=native.";
     case cudaErrorIllegalAddress:
       return " A kernel accessed memory that is not its own; run under compute-sanitizer to find it. The process's "
              "CUDA context is lost.";
-    case cudaErrorLaunchOutOfResources:
-      return " The kernel needs more registers or shared memory than the GPU has.";
-    case cudaErrorStreamCaptureUnsupported:
-      return " This cannot be done while a stream is captured into a graph.";
-    default:
-      return "";
+    case cudaErrorLaunchOutOfResources: return " The kernel needs more registers or shared memory than the GPU has.";
+    case cudaErrorStreamCaptureUnsupported: return " This cannot be done while a stream is captured into a graph.";
+    default: return "";
   }
 }
 

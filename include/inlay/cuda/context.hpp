@@ -56,7 +56,8 @@ struct Context {
   INLAY_DEVICE float step(kernel::Scatter<S, IndexSlot, Height, Width, I>, const float*) const {
     const std::int64_t from = offset<I>(i1 / Height, i2 / Width);
     const int here = i1 % Height * Width + i2 % Width;
-    return slots.template view<Element::u8>(IndexSlot)[from] == here ? slots.template view<Element::f32>(S)[from] : 0.0f;
+    return slots.template view<Element::u8>(IndexSlot)[from] == here ? slots.template view<Element::f32>(S)[from]
+                                                                     : 0.0f;
   }
   template <int S, int IndexSlot, int Height, int Width, class I, class J>
   INLAY_DEVICE float step(kernel::Gather<S, IndexSlot, Height, Width, I, J>, const float*) const {

@@ -106,12 +106,8 @@ class Global {
   /// Elements i, i + 1, ... by one instruction; their address must be a multiple of the vector's size.
   INLAY_HOST_DEVICE auto load2(std::int64_t i) const { return vector<2>(i); }
   INLAY_HOST_DEVICE auto load4(std::int64_t i) const { return vector<4>(i); }
-  INLAY_HOST_DEVICE void store2(std::int64_t i, const Vector<std::remove_const_t<T>, 2>& v) const {
-    vector<2>(i) = v;
-  }
-  INLAY_HOST_DEVICE void store4(std::int64_t i, const Vector<std::remove_const_t<T>, 4>& v) const {
-    vector<4>(i) = v;
-  }
+  INLAY_HOST_DEVICE void store2(std::int64_t i, const Vector<std::remove_const_t<T>, 2>& v) const { vector<2>(i) = v; }
+  INLAY_HOST_DEVICE void store4(std::int64_t i, const Vector<std::remove_const_t<T>, 4>& v) const { vector<4>(i) = v; }
 
   /// Through the read-only cache: for memory that nothing writes while the kernel runs.
   INLAY_DEVICE T load_invariant(std::int64_t i) const { return __ldg(elements + i); }

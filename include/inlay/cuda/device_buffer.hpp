@@ -53,17 +53,15 @@ class DeviceBuffer {
   /// Copies to elements `first`, first + 1, ... `values` in pinned memory must live until the stream has done it.
   void upload(std::span<const T> values, const Stream& stream, std::size_t first = 0) {
     check_range("upload", first, values.size());
-    check(
-        cudaMemcpyAsync(memory + first, values.data(), values.size_bytes(), cudaMemcpyHostToDevice, stream.handle()),
-        "copying to the device");
+    check(cudaMemcpyAsync(memory + first, values.data(), values.size_bytes(), cudaMemcpyHostToDevice, stream.handle()),
+          "copying to the device");
   }
 
   /// Copies from elements `first`, first + 1, ...; they are there when it returns, unless the stream is captured.
   void download(std::span<T> values, const Stream& stream, std::size_t first = 0) const {
     check_range("download", first, values.size());
-    check(
-        cudaMemcpyAsync(values.data(), memory + first, values.size_bytes(), cudaMemcpyDeviceToHost, stream.handle()),
-        "copying from the device");
+    check(cudaMemcpyAsync(values.data(), memory + first, values.size_bytes(), cudaMemcpyDeviceToHost, stream.handle()),
+          "copying from the device");
     if (!stream.is_capturing()) stream.synchronize();
   }
 

@@ -8,7 +8,7 @@ namespace inlay::cuda {
 /// The Body at coordinate `i` (row-major) of the domain.
 template <class D, class B, class Slots>
 INLAY_DEVICE void evaluate_at(const Slots& slots, int sample, int i) {
-  Context<Slots> context{slots, sample, i / (D::d1 * D::d2 * D::d3), i / (D::d2 * D::d3) % D::d1, i / D::d3 % D::d2,
+  Context<Slots> context{slots,    sample, i / (D::d1 * D::d2 * D::d3), i / (D::d2 * D::d3) % D::d1, i / D::d3 % D::d2,
                          i % D::d3};
   context.run(B{});
 }

@@ -38,8 +38,14 @@ INLAY_DEVICE void finish_window(const Slots& slots, int index, int samples, int 
       where = place;
     }
   }
-  Context<Slots> context{slots, first.sample, 0, first.row / P::Pool::height, first.column / P::Pool::width, column,
-                         largest, static_cast<float>(where)};
+  Context<Slots> context{slots,
+                         first.sample,
+                         0,
+                         first.row / P::Pool::height,
+                         first.column / P::Pool::width,
+                         column,
+                         largest,
+                         static_cast<float>(where)};
   context.run(typename C::epilogue::post{});
 }
 

@@ -109,7 +109,8 @@ class Executor {
     const Value& value = plan().values[v];
     const std::size_t count = static_cast<std::size_t>(value.count * (value.batched ? samples : 1));
     std::vector<unsigned char> bytes(count * static_cast<std::size_t>(size_of(value.element)));
-    if (value.storage != Storage::arena) throw Error("output " + std::to_string(i) + " is an input or a parameter itself");
+    if (value.storage != Storage::arena)
+      throw Error("output " + std::to_string(i) + " is an input or a parameter itself");
     memory.download(bytes, stream, static_cast<std::size_t>(offset(value, last_samples)));
     for (std::size_t k = 0; k < count; ++k) to[k] = element(value.element, bytes.data(), k);
   }
@@ -192,8 +193,7 @@ class Executor {
   void enqueue_all(int samples) {
     const Global<const int> cursor(reinterpret_cast<const int*>(device_numbers.data() + cursor_number), 1);
     for (int i = 0; i < plan().inputs.size; ++i)
-      if (input(i).gathered)
-        gather_rows(stream, input(i).source, cursor, input(i).data, input_bytes(i), samples);
+      if (input(i).gathered) gather_rows(stream, input(i).source, cursor, input(i).data, input_bytes(i), samples);
     enqueue_launches(samples, launches());
   }
   template <int... L>
@@ -204,7 +204,8 @@ class Executor {
   void enqueue_launch(int samples) {
     constexpr Range bindings = Program::plan.launches.data[L].bindings;
     Slots<bindings.count> slots;
-    for (int b = 0; b < bindings.count; ++b) bind(slots, b, plan().values[plan().bindings[bindings.first + b]], samples);
+    for (int b = 0; b < bindings.count; ++b)
+      bind(slots, b, plan().values[plan().bindings[bindings.first + b]], samples);
     Runner<kernel::lowered_t<Program, L>>::run(stream, slots, batch_of<L>(samples), scratch_memory.view());
   }
 
@@ -220,7 +221,8 @@ class Executor {
       case Storage::arena: slots.data[b] = memory.data() + offset(value, samples); break;
       case Storage::input:
         slots.data[b] = inputs[i].data;
-        if (slots.data[b] == nullptr && !value.batched && value.count == 1) slots.data[b] = device_numbers.data() + first_number + i;
+        if (slots.data[b] == nullptr && !value.batched && value.count == 1)
+          slots.data[b] = device_numbers.data() + first_number + i;
         break;
       case Storage::parameter: slots.data[b] = parameters[i]; break;
       case Storage::batch_size: slots.data[b] = device_numbers.data(); break;

@@ -2,9 +2,9 @@
 // blocks have that size and the compiler may use all registers that it leaves.
 #pragma once
 
+#include <cstring>
 #include <inlay/cuda/device.hpp>
 #include <inlay/cuda/stream.hpp>
-#include <cstring>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -80,10 +80,8 @@ void launch(Dim3 grid, int threads, std::size_t shared_bytes, const Stream& stre
                   ": pass its constant `threads`.");
 #if defined(__CUDACC__)
   const auto function = [] {
-    if constexpr (SizedKernel<Kernel>)
-      return &detail::sized_entry<Kernel, Arguments...>;
-    else
-      return &detail::entry<Kernel, Arguments...>;
+    if constexpr (SizedKernel<Kernel>) return &detail::sized_entry<Kernel, Arguments...>;
+    else return &detail::entry<Kernel, Arguments...>;
   }();
   if (shared_bytes > 48 * 1024)
     check(cudaFuncSetAttribute(reinterpret_cast<const void*>(function), cudaFuncAttributeMaxDynamicSharedMemorySize,

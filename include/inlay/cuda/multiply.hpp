@@ -99,9 +99,8 @@ struct Multiply {
       for (int j = 0; j < S::columns_each; j += S::column_run)
         load_run<S::column_run>(shared, tile + O::size_a + d * O::pitch_b + S::column(x, j), b + j);
       INLAY_UNROLL
-      for (int i = 0; i < S::rows_each; ++i)
-        INLAY_UNROLL
-        for (int j = 0; j < S::columns_each; ++j) sums[i][j] = multiply_add(a[i], b[j], sums[i][j]);
+      for (int i = 0; i < S::rows_each; ++i) INLAY_UNROLL
+      for (int j = 0; j < S::columns_each; ++j) sums[i][j] = multiply_add(a[i], b[j], sums[i][j]);
     }
   }
 
@@ -131,10 +130,9 @@ struct Multiply {
   INLAY_DEVICE static void stage_band(Shared shared, const Place& at, int pass, const Sums& sums) {
     const int y = at.thread / S::thread_columns, x = at.thread % S::thread_columns;
     INLAY_UNROLL
-    for (int i = 0; i < S::row_run; ++i)
-      INLAY_UNROLL
-      for (int j = 0; j < S::columns_each; ++j)
-        shared[(y * S::row_run + i) * stage_pitch + S::column(x, j)] = sums[pass * S::row_run + i][j];
+    for (int i = 0; i < S::row_run; ++i) INLAY_UNROLL
+    for (int j = 0; j < S::columns_each; ++j)
+      shared[(y * S::row_run + i) * stage_pitch + S::column(x, j)] = sums[pass * S::row_run + i][j];
   }
 
   template <class Slots, class Shared>

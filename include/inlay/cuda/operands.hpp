@@ -51,15 +51,17 @@ INLAY_DEVICE float weight(const Slots& slots, bool inside, int position) {
 template <class C, class Slots>
 INLAY_DEVICE float forward_weight(const Slots& slots, int depth, int column, int group) {
   using P = Product<C>;
-  return weight<C>(slots, depth < P::tapped && column < P::columns, depth * C::geometry::K + group * P::group_outputs + column);
+  return weight<C>(slots, depth < P::tapped && column < P::columns,
+                   depth * C::geometry::K + group * P::group_outputs + column);
 }
 /// B of a data gradient: the column is the input channel, the tap's channel the output channel.
 template <class C, class Slots>
 INLAY_DEVICE float backward_weight(const Slots& slots, Tap tap, int column, int group) {
   using P = Product<C>;
   using G = typename C::geometry;
-  return weight<C>(slots, tap.row < G::R && column < P::columns,
-                   ((tap.row * G::S + tap.column) * P::group_inputs + column) * G::K + group * P::group_outputs + tap.channel);
+  return weight<C>(
+      slots, tap.row < G::R && column < P::columns,
+      ((tap.row * G::S + tap.column) * P::group_inputs + column) * G::K + group * P::group_outputs + tap.channel);
 }
 
 /// B of a weight gradient: the prologue of dy.
@@ -120,7 +122,8 @@ struct Operands {
     } else {
       const Tap own = tap(depth + at.thread % S::depth);
       INLAY_UNROLL
-      for (int i = 0; i < count_a; ++i) a[i] = element_of_a<C>(slots, get(table, along(i, S::depth, at)), own, at.group);
+      for (int i = 0; i < count_a; ++i)
+        a[i] = element_of_a<C>(slots, get(table, along(i, S::depth, at)), own, at.group);
       INLAY_UNROLL
       for (int i = 0; i < count_b; ++i) {
         if constexpr (C::mode == Mode::forward)

@@ -21,8 +21,9 @@ struct PoolingKernel<kernel::Pooling<D, Batched, Pool, Prologue, Post>> {
     float largest = 0;
     int where = 0;
     for (int place = 0; place < Pool::height * Pool::width; ++place) {
-      Context<Slots> context{slots, sample, 0, row * Pool::height + place / Pool::width,
-                             column * Pool::width + place % Pool::width, channel};
+      Context<Slots> context{
+          slots,  sample, 0, row * Pool::height + place / Pool::width, column * Pool::width + place % Pool::width,
+          channel};
       const float value = context.run(Prologue{});
       if (place == 0 || value > largest) {
         largest = value;

@@ -156,7 +156,8 @@ struct Product {
   INLAY_HOST_DEVICE static constexpr std::int64_t partial(int part, int row, int group, int column, int samples) {
     return (std::int64_t{part} * rows(samples) + row) * (groups * columns) + group * columns + column;
   }
-  INLAY_HOST_DEVICE static constexpr std::int64_t side_partial(int part, int parts, int group, int column, int samples) {
+  INLAY_HOST_DEVICE static constexpr std::int64_t side_partial(int part, int parts, int group, int column,
+                                                               int samples) {
     return partial(parts, 0, 0, 0, samples) + (std::int64_t{part} * groups + group) * columns + column;
   }
   static constexpr std::int64_t scratch_bytes(int samples) {

@@ -52,8 +52,12 @@ struct Reducer<kernel::Reduction<Op, D, Axes, Batched, OverBatch, Prologue, Post
   /// The prologue's element: `k` counts the kept coordinates, `r` the reduced ones, both row-major.
   template <class Slots>
   INLAY_DEVICE static float element(const Slots& slots, int sample, int k, int r) {
-    Context<Slots> context{slots, sample, k / (k1 * k2 * k3) + r / (r1 * r2 * r3), k / (k2 * k3) % k1 + r / (r2 * r3) % r1,
-                           k / k3 % k2 + r / r3 % r2, k % k3 + r % r3};
+    Context<Slots> context{slots,
+                           sample,
+                           k / (k1 * k2 * k3) + r / (r1 * r2 * r3),
+                           k / (k2 * k3) % k1 + r / (r2 * r3) % r1,
+                           k / k3 % k2 + r / r3 % r2,
+                           k % k3 + r % r3};
     return context.run(Prologue{});
   }
 
@@ -145,7 +149,8 @@ struct ReduceBatch {
     const int end = split && begin + part_size < total ? begin + part_size : total;
     R::template reduce<threads>(slots, 0, block_index().x * columns, begin, end, values, positions,
                                 [&](int k, Reduced result) {
-                                  if constexpr (split) scratch[std::int64_t{block_index().y} * R::kept + k] = result.value;
+                                  if constexpr (split)
+                                    scratch[std::int64_t{block_index().y} * R::kept + k] = result.value;
                                   else R::finish(slots, 0, k, result);
                                 });
   }

@@ -21,8 +21,7 @@ class CompressedFile {
   explicit CompressedFile(const std::string& path) : file_(path) {
     refill();
     compressed_ = held_ >= 2 && buffer_[0] == 0x1f && buffer_[1] == 0x8b;
-    if (compressed_ && inflateInit2(&stream_, 15 + gzip_only) != Z_OK)
-      throw Error(path + ": zlib cannot be started.");
+    if (compressed_ && inflateInit2(&stream_, 15 + gzip_only) != Z_OK) throw Error(path + ": zlib cannot be started.");
   }
 
   CompressedFile(const CompressedFile&) = delete;
@@ -91,8 +90,8 @@ class CompressedFile {
   }
 
   [[noreturn]] void damaged(const std::string& why) const {
-    throw Error(path() + ": the gzip data are damaged at or before offset " + std::to_string(loaded_ - held_) +
-                " of " + std::to_string(file_.size()) + ": " + why + ". Fetch the file again.");
+    throw Error(path() + ": the gzip data are damaged at or before offset " + std::to_string(loaded_ - held_) + " of " +
+                std::to_string(file_.size()) + ": " + why + ". Fetch the file again.");
   }
 
   InputFile file_;

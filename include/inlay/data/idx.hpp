@@ -64,8 +64,8 @@ inline std::vector<std::uint8_t> read_values(CompressedFile& file, std::uint64_t
   }
   std::uint8_t extra;
   if (file.read(&extra, 1) != 0) {
-    throw Error(file.path() + ": goes on after offset " + std::to_string(begin + size) +
-                ", expected its end there (" + std::to_string(size) + " bytes from offset " + std::to_string(begin) +
+    throw Error(file.path() + ": goes on after offset " + std::to_string(begin + size) + ", expected its end there (" +
+                std::to_string(size) + " bytes from offset " + std::to_string(begin) +
                 "): the file is damaged or no IDX file, fetch it again.");
   }
   return values;

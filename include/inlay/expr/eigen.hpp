@@ -16,8 +16,8 @@ namespace inlay {
 
 namespace expr::detail {
 template <class T, int Rows, int Columns>
-using EigenMatrix = Eigen::Matrix<std::remove_const_t<T>, Rows, Columns,
-                                  Columns == 1 && Rows != 1 ? Eigen::ColMajor : Eigen::RowMajor>;
+using EigenMatrix =
+    Eigen::Matrix<std::remove_const_t<T>, Rows, Columns, Columns == 1 && Rows != 1 ? Eigen::ColMajor : Eigen::RowMajor>;
 }
 
 /// A matrix, or a vector as a column.
@@ -51,15 +51,11 @@ auto as_tensor(Matrix& matrix) {
                 "as_tensor needs contiguous elements");
   using T = typename Matrix::Scalar;
   if constexpr (std::is_const_v<std::remove_pointer_t<decltype(matrix.data())>>) {
-    if constexpr (columns == 1)
-      return expr::Leaf<T, rows>{matrix.data()};
-    else
-      return expr::Leaf<T, rows, columns>{matrix.data()};
+    if constexpr (columns == 1) return expr::Leaf<T, rows>{matrix.data()};
+    else return expr::Leaf<T, rows, columns>{matrix.data()};
   } else {
-    if constexpr (columns == 1)
-      return TensorView<T, rows>(matrix.data());
-    else
-      return TensorView<T, rows, columns>(matrix.data());
+    if constexpr (columns == 1) return TensorView<T, rows>(matrix.data());
+    else return TensorView<T, rows, columns>(matrix.data());
   }
 }
 

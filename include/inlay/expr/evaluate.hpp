@@ -75,10 +75,8 @@ Leaves<E> leaves_of(const E& formula) {
   Leaves<E> leaves;
   int number = 0;
   auto collect = [&](const auto& leaf, int i) {
-    if constexpr (requires { leaf.data; })
-      leaves.data[i] = leaf.data;
-    else
-      leaves.data[i] = &leaf.value;
+    if constexpr (requires { leaf.data; }) leaves.data[i] = leaf.data;
+    else leaves.data[i] = &leaf.value;
   };
   formula.visit(collect, number);
   return leaves;

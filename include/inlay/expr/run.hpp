@@ -25,15 +25,9 @@ void copy_inputs(const void* const* inputs, float* const* destinations) {
       for (std::int64_t i = 0; i < value.count; ++i) to[i] = static_cast<float>(from[i]);
     };
     switch (value.element) {
-      case Element::f32:
-        copy(static_cast<const float*>(inputs[value.index]));
-        break;
-      case Element::u8:
-        copy(static_cast<const std::uint8_t*>(inputs[value.index]));
-        break;
-      case Element::i32:
-        copy(static_cast<const std::int32_t*>(inputs[value.index]));
-        break;
+      case Element::f32: copy(static_cast<const float*>(inputs[value.index])); break;
+      case Element::u8: copy(static_cast<const std::uint8_t*>(inputs[value.index])); break;
+      case Element::i32: copy(static_cast<const std::int32_t*>(inputs[value.index])); break;
     }
   }
 }

@@ -48,7 +48,11 @@ constexpr int map(Graph& g, MapOp op, int a, int b = -1, int c = -1) {
 constexpr int broadcast_to(Graph& g, int a, const Shape& shape, bool batched) {
   const Node& operand = g.nodes.data[a];
   if (operand.shape == shape && operand.batched == batched) return a;
-  return g.add(Node{.op = Op::map, .batched = batched, .map = MapOp::copy, .shape = shape, .operand_count = 1,
+  return g.add(Node{.op = Op::map,
+                    .batched = batched,
+                    .map = MapOp::copy,
+                    .shape = shape,
+                    .operand_count = 1,
                     .operands = {a, -1, -1}});
 }
 
@@ -56,15 +60,23 @@ constexpr int reshape(Graph& g, int a, const Shape& shape) {
   const Node operand = g.nodes.data[a];
   if (operand.shape.count() != shape.count()) throw Error("reshape: the number of elements changes");
   if (operand.shape == shape) return a;
-  return g.add(Node{.op = Op::reshape, .element = operand.element, .batched = operand.batched, .shape = shape,
-                    .operand_count = 1, .operands = {a, -1, -1}});
+  return g.add(Node{.op = Op::reshape,
+                    .element = operand.element,
+                    .batched = operand.batched,
+                    .shape = shape,
+                    .operand_count = 1,
+                    .operands = {a, -1, -1}});
 }
 
 /// Axis i of the result is axis `axes[i]` of the operand.
 constexpr int transpose(Graph& g, int a, const int (&axes)[max_rank]) {
   const Node operand = g.nodes.data[a];
-  Node node{.op = Op::transpose, .element = operand.element, .batched = operand.batched, .shape = operand.shape,
-            .operand_count = 1, .operands = {a, -1, -1}};
+  Node node{.op = Op::transpose,
+            .element = operand.element,
+            .batched = operand.batched,
+            .shape = operand.shape,
+            .operand_count = 1,
+            .operands = {a, -1, -1}};
   for (int i = 0; i < operand.shape.rank; ++i) {
     node.index |= axes[i] << (4 * i);
     node.shape.extents[i] = operand.shape.extents[axes[i]];
@@ -92,8 +104,14 @@ constexpr int contraction(Graph& g, Mode mode, int a, int b, const Window& windo
   if (!fits) throw Error("contraction: the shapes of x, w and y do not belong to this window");
   if (mode != Mode::weight_gradient && nb.batched) throw Error("contraction: weights can't differ by sample");
   bool batched = mode != Mode::weight_gradient && na.batched;
-  return g.add(Node{.op = Op::contraction, .batched = batched, .over_batch = mode == Mode::weight_gradient && na.batched,
-                    .mode = mode, .shape = shape, .window = window, .operand_count = 2, .operands = {a, b, -1}});
+  return g.add(Node{.op = Op::contraction,
+                    .batched = batched,
+                    .over_batch = mode == Mode::weight_gradient && na.batched,
+                    .mode = mode,
+                    .shape = shape,
+                    .window = window,
+                    .operand_count = 2,
+                    .operands = {a, b, -1}});
 }
 
 /// The matrix product of a (M x K) and b (K x N), or of a vector per sample (K) and b.
@@ -111,8 +129,14 @@ constexpr int matmul(Graph& g, int a, int b) {
 constexpr int reduce(Graph& g, ReduceOp op, int a, int axes, bool over_batch = false) {
   const Node operand = g.nodes.data[a];
   over_batch = over_batch && operand.batched;
-  Node node{.op = Op::reduction, .batched = operand.batched && !over_batch, .over_batch = over_batch, .reduce = op,
-            .index = axes, .shape = operand.shape, .operand_count = 1, .operands = {a, -1, -1}};
+  Node node{.op = Op::reduction,
+            .batched = operand.batched && !over_batch,
+            .over_batch = over_batch,
+            .reduce = op,
+            .index = axes,
+            .shape = operand.shape,
+            .operand_count = 1,
+            .operands = {a, -1, -1}};
   for (int i = 0; i < node.shape.rank; ++i)
     if (axes >> i & 1) node.shape.extents[i] = 1;
   return g.add(node);
@@ -125,25 +149,38 @@ constexpr int max_index(Graph& g, int a, const Window& window) {
   if (x.rank != 3 || x.extents[0] % window.height != 0 || x.extents[1] % window.width != 0)
     throw Error("max pooling: the windows do not tile the image");
   Shape pooled = shape_of(x.extents[0] / window.height, x.extents[1] / window.width, x.extents[2]);
-  return g.add(Node{.op = Op::max_index, .element = Element::u8, .batched = operand.batched, .shape = pooled,
-                    .window = window, .operand_count = 1, .operands = {a, -1, -1}});
+  return g.add(Node{.op = Op::max_index,
+                    .element = Element::u8,
+                    .batched = operand.batched,
+                    .shape = pooled,
+                    .window = window,
+                    .operand_count = 1,
+                    .operands = {a, -1, -1}});
 }
 
 /// The elements of x that `index` (from max_index) names.
 constexpr int gather(Graph& g, int x, int index) {
   const Node& at = g.nodes.data[index];
-  return g.add(Node{.op = Op::gather, .batched = at.batched || g.nodes.data[x].batched, .shape = at.shape,
-                    .window = at.window, .operand_count = 2, .operands = {x, index, -1}});
+  return g.add(Node{.op = Op::gather,
+                    .batched = at.batched || g.nodes.data[x].batched,
+                    .shape = at.shape,
+                    .window = at.window,
+                    .operand_count = 2,
+                    .operands = {x, index, -1}});
 }
 
 /// `d` at the positions that `index` names, zero elsewhere: the transpose of gather.
 constexpr int scatter(Graph& g, int d, int index) {
   const Node at = g.nodes.data[index];
   d = broadcast_to(g, d, at.shape, at.batched || g.nodes.data[d].batched);
-  Shape shape = shape_of(at.shape.extents[0] * at.window.height, at.shape.extents[1] * at.window.width,
-                         at.shape.extents[2]);
-  return g.add(Node{.op = Op::scatter, .batched = at.batched || g.nodes.data[d].batched, .shape = shape,
-                    .window = at.window, .operand_count = 2, .operands = {d, index, -1}});
+  Shape shape =
+      shape_of(at.shape.extents[0] * at.window.height, at.shape.extents[1] * at.window.width, at.shape.extents[2]);
+  return g.add(Node{.op = Op::scatter,
+                    .batched = at.batched || g.nodes.data[d].batched,
+                    .shape = shape,
+                    .window = at.window,
+                    .operand_count = 2,
+                    .operands = {d, index, -1}});
 }
 
 }  // namespace inlay::build

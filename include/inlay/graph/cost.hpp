@@ -79,8 +79,7 @@ class CostOfLaunch {
         result_batched = n.batched;
         cost.elementwise.add(s.input.count(), s.batched);
         break;
-      default:
-        break;
+      default: break;
     }
     if (s.pool_height * s.pool_width > 1) cost.elementwise.add(domain, s.batched);
     body(s.a, s.kind == StageKind::pooling ? domain : s.input.count(), s.batched);
@@ -98,18 +97,13 @@ class CostOfLaunch {
           if (step.map != MapOp::copy) cost.elementwise.add(evaluations, batched);
           break;
         case StepKind::scatter:
-        case StepKind::gather:
-          read(step.index_slot);
-          [[fallthrough]];
-        case StepKind::load:
-          read(step.slot);
-          break;
+        case StepKind::gather: read(step.index_slot); [[fallthrough]];
+        case StepKind::load: read(step.slot); break;
         case StepKind::store:
           if (!(seen.data[step.slot] & 2)) touch(cost.written, step.slot);
           seen.data[step.slot] |= 2;
           break;
-        default:
-          break;
+        default: break;
       }
     }
   }

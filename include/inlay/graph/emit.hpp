@@ -88,11 +88,9 @@ class Emitter {
     if (stage.kind != StageKind::pooling)
       stage.main = emit_level({launch, stage.root, Level::main, stage.domain, 0}, stage, f.pool_source);
     if (f.pool_index >= 0)
-      stage.post =
-          emit_level({launch, stage.root, Level::post, padded(nodes.data[f.pool_index].shape), 0}, stage, -1);
+      stage.post = emit_level({launch, stage.root, Level::post, padded(nodes.data[f.pool_index].shape), 0}, stage, -1);
     if (stage.kind == StageKind::contraction && root.mode == Mode::weight_gradient)
-      stage.side =
-          emit_level({launch, stage.root, Level::side, padded(shape_of(root.shape.extents[3])), 0}, stage, -1);
+      stage.side = emit_level({launch, stage.root, Level::side, padded(shape_of(root.shape.extents[3])), 0}, stage, -1);
   }
 
   /// The Body of one level: every member, then the stores, then (for pooling) the value that goes on.
@@ -258,9 +256,7 @@ class Emitter {
     if (n.op == Op::parameter) return parameter_value(n.index);
     if (values.data[b] >= 0) return values.data[b];
     Value value{.node = b, .index = n.index, .element = n.element, .batched = n.batched, .count = n.shape.count()};
-    value.storage = n.op == Op::input        ? Storage::input
-                    : n.op == Op::batch_size ? Storage::batch_size
-                                             : Storage::arena;
+    value.storage = n.op == Op::input ? Storage::input : n.op == Op::batch_size ? Storage::batch_size : Storage::arena;
     return values.data[b] = plan.values.push(value);
   }
 

@@ -41,8 +41,7 @@ std::string formatted(const char* format, Numbers... numbers) {
   return line;
 }
 
-inline std::string row(const char* number, const Cost& cost, int batch, const Roofline& time,
-                       const std::string& what) {
+inline std::string row(const char* number, const Cost& cost, int batch, const Roofline& time, const std::string& what) {
   auto kilobytes = [](std::int64_t bytes) { return static_cast<double>(bytes) / 1000; };
   return formatted(
              "%5s %9.3f %9.1f %9.1f %10.1f %9.3f %-7s ", number,
@@ -55,9 +54,8 @@ inline std::string row(const char* number, const Cost& cost, int batch, const Ro
 
 inline std::string explain_plan(const Plan& p, std::int64_t parameter_count, const DeviceSpec& device, int batch,
                                 Arithmetic arithmetic) {
-  std::string text =
-      formatted("%d launches, %d stages; times on %s in %s, batch %d\n", p.launches.size, p.stages.size, device.name,
-                arithmetic == Arithmetic::tensor ? "tensor cores" : "fp32", batch);
+  std::string text = formatted("%d launches, %d stages; times on %s in %s, batch %d\n", p.launches.size, p.stages.size,
+                               device.name, arithmetic == Arithmetic::tensor ? "tensor cores" : "fp32", batch);
   text += "          a sample:                       a run:  a sample:\n";
   text += "launch     MFLOP   KB read  KB wrote  KB shared   time us limit   what\n";
   Cost total;
@@ -72,10 +70,9 @@ inline std::string explain_plan(const Plan& p, std::int64_t parameter_count, con
   text += row("total", total, batch, roofline(total, device, batch, arithmetic),
               formatted("%.3f us a sample with every launch at its own limit\n", seconds * 1e6));
   text += formatted("parameters: %lld\n", static_cast<long long>(parameter_count));
-  text +=
-      formatted("arena: %lld bytes a sample (%lld if every value had its own), %lld shared\n",
-                static_cast<long long>(p.arena_bytes_per_sample),
-                static_cast<long long>(p.unplanned_bytes_per_sample), static_cast<long long>(p.arena_bytes_shared));
+  text += formatted("arena: %lld bytes a sample (%lld if every value had its own), %lld shared\n",
+                    static_cast<long long>(p.arena_bytes_per_sample),
+                    static_cast<long long>(p.unplanned_bytes_per_sample), static_cast<long long>(p.arena_bytes_shared));
   return text;
 }
 
@@ -98,8 +95,7 @@ std::string explain(Program<Source>, const DeviceSpec& device = devices::t4, int
 
 /// The plan of a network's inference.
 template <class Net>
-std::string explain(const DeviceSpec& device = devices::t4, int batch = 64,
-                    Arithmetic arithmetic = Arithmetic::fp32) {
+std::string explain(const DeviceSpec& device = devices::t4, int batch = 64, Arithmetic arithmetic = Arithmetic::fp32) {
   return detail::explain_plan(thaw(Program<Inference<Net>>::plan), inlay::plan<Net>.parameter_count, device, batch,
                               arithmetic);
 }

@@ -52,7 +52,9 @@ inline constexpr int inline_limit = 64;
 class Grouper {
  public:
   constexpr explicit Grouper(const Graph& graph)
-      : nodes(graph.nodes), outputs(graph.outputs), original_nodes(graph.nodes.size),
+      : nodes(graph.nodes),
+        outputs(graph.outputs),
+        original_nodes(graph.nodes.size),
         parameter_count(graph.parameters.size) {}
 
   constexpr Grouping run() {
@@ -69,23 +71,23 @@ class Grouper {
 
  private:
   struct Info {
-    int base = 0;            // the node without reshapes
-    int stage = -1;          // root of the stage that evaluates it
-    int ready = -1;          // root of the latest stage that it needs
+    int base = 0;    // the node without reshapes
+    int stage = -1;  // root of the stage that evaluates it
+    int ready = -1;  // root of the latest stage that it needs
     Level level = Level::main;
     bool candidate = false;  // may be inlined
     bool inlined = false;
-    bool flat = true;        // reading it depends on the linear index only: survives a reshape
-    bool pixelwise = false;  // reading it needs the row and column of its own shape: an inlined scatter or gather
-    bool contracted = false; // a contraction reads it
+    bool flat = true;         // reading it depends on the linear index only: survives a reshape
+    bool pixelwise = false;   // reading it needs the row and column of its own shape: an inlined scatter or gather
+    bool contracted = false;  // a contraction reads it
     bool output = false;
-    bool stored = false;     // passes through memory
+    bool stored = false;  // passes through memory
     int first_user = 0, users = 0;
-    int side_of = -1;        // reduction: the weight gradient that computes it on the side
-    int pool_source = -1;    // root: what its pooling reduces
-    int pool_index = -1;     // root: the max_index node
-    int update = -1;         // parameter whose next value this is
-    int number = -1;         // root: position in `stages`
+    int side_of = -1;      // reduction: the weight gradient that computes it on the side
+    int pool_source = -1;  // root: what its pooling reduces
+    int pool_index = -1;   // root: the max_index node
+    int update = -1;       // parameter whose next value this is
+    int number = -1;       // root: position in `stages`
   };
 
   struct Read {
@@ -101,9 +103,9 @@ class Grouper {
   List<int> members;
   List<Info> info;
   List<int> user_list;
-  List<Read> reads;            // linked lists by stage root
+  List<Read> reads;  // linked lists by stage root
   List<int> first_read;
-  List<int> last_reader;       // by parameter: root of the last stage that reads it
+  List<int> last_reader;  // by parameter: root of the last stage that reads it
 
   // --- facts about nodes -------------------------------------------------------------------------------------
 
@@ -176,8 +178,7 @@ class Grouper {
       int readers = 0;
       bool fits = true;
       count_readers(i, i, readers, fits);
-      f.candidate = fits && cost.data[i] <= inline_limit &&
-                    (readers <= 1 || readers * cost.data[i] <= recompute_limit);
+      f.candidate = fits && cost.data[i] <= inline_limit && (readers <= 1 || readers * cost.data[i] <= recompute_limit);
     }
   }
 
@@ -216,9 +217,7 @@ class Grouper {
     return n.shape;
   }
 
-  constexpr void root_stage(int i) {
-    info.data[i].stage = info.data[i].ready = i;
-  }
+  constexpr void root_stage(int i) { info.data[i].stage = info.data[i].ready = i; }
   constexpr void join(int i, int stage, Level level) {
     info.data[i].stage = info.data[i].ready = stage;
     info.data[i].level = level;
@@ -350,7 +349,8 @@ class Grouper {
       const int b = info.data[n.operands[k]].base;
       const Info& o = info.data[b];
       if (o.ready < stage) continue;
-      if (o.inlined ? !operands_within(nodes.data[b], stage, level) : o.stage != stage || o.level != level) return false;
+      if (o.inlined ? !operands_within(nodes.data[b], stage, level) : o.stage != stage || o.level != level)
+        return false;
     }
     return true;
   }
@@ -418,7 +418,8 @@ class Grouper {
         if (f.stage == i) trace(f.stage, n.operands[0], false, false, Level::main);
         continue;
       }
-      if (n.op == Op::gather && f.stage != i && f.level == Level::post && info.data[f.stage].pool_source == n.operands[0])
+      if (n.op == Op::gather && f.stage != i && f.level == Level::post &&
+          info.data[f.stage].pool_source == n.operands[0])
         continue;
       const bool exact = n.op == Op::map;
       for (int k = 0; k < n.operand_count; ++k) {
@@ -436,8 +437,12 @@ class Grouper {
   constexpr int copy_last(int o) {
     const Node& n = nodes.data[o];
     const int b = info.data[o].base;
-    const int i = nodes.push(Node{.op = Op::map, .batched = n.batched, .map = MapOp::copy, .shape = n.shape,
-                                  .operand_count = 1, .operands = {o, -1, -1}});
+    const int i = nodes.push(Node{.op = Op::map,
+                                  .batched = n.batched,
+                                  .map = MapOp::copy,
+                                  .shape = n.shape,
+                                  .operand_count = 1,
+                                  .operands = {o, -1, -1}});
     info.push({});
     info.data[i].base = i;
     root_stage(i);
@@ -543,7 +548,7 @@ class Grouper {
   /// Launches in order. A small stage joins the last shared launch if nothing that it reads came since.
   constexpr void group_stages() {
     List<int> launch_of(stages.size, -1);
-    List<int> next(stages.size, -1);    // the next stage of the same launch
+    List<int> next(stages.size, -1);  // the next stage of the same launch
     List<int> heads, tails, firsts;
     int open = -1;
     for (int s = 0; s < stages.size; ++s) {

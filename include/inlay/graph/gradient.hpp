@@ -81,9 +81,7 @@ class Backward {
         int density = apply(exp, apply(negate, apply(multiply, a, a)));
         return give_broadcast(n, 0, apply(multiply, d, apply(multiply, number(1.1283791670955126f), density)));
       }
-      case add:
-        give_broadcast(n, 0, d);
-        return give_broadcast(n, 1, d);
+      case add: give_broadcast(n, 0, d); return give_broadcast(n, 1, d);
       case subtract:
         give_broadcast(n, 0, d);
         if (wants(n, 1)) give_broadcast(n, 1, apply(negate, d));

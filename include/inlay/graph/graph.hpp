@@ -42,7 +42,7 @@ struct Name {
 enum class Initializer : std::uint8_t { zeros, ones, glorot_uniform, he_normal };
 
 struct Parameter {
-  Name name{};      // path: "2.conv2d.kernel"
+  Name name{};  // path: "2.conv2d.kernel"
   Shape shape{};
   Initializer initializer = Initializer::zeros;
   int fan_in = 1, fan_out = 1;
@@ -79,8 +79,7 @@ struct FrozenGraph {
   Input inputs[Inputs > 0 ? Inputs : 1]{};
   Parameter parameters[Parameters > 0 ? Parameters : 1]{};
   Output outputs[Outputs > 0 ? Outputs : 1]{};
-  static constexpr int node_count = Nodes, input_count = Inputs, parameter_count = Parameters,
-                       output_count = Outputs;
+  static constexpr int node_count = Nodes, input_count = Inputs, parameter_count = Parameters, output_count = Outputs;
 };
 
 template <int Nodes, int Inputs, int Parameters, int Outputs>
@@ -154,7 +153,7 @@ constexpr std::uint64_t fingerprint(const Graph& graph) {
     hash.mix(node.shape);
     for (int i = 0; i < node.operand_count; ++i) hash.mix(hashes.data[node.operands[i]]);
     const Window& w = node.window;
-    const int fields[] = {w.height,   w.width,      w.stride_h,  w.stride_w,   w.pad_top,   w.pad_left,
+    const int fields[] = {w.height,     w.width,     w.stride_h,   w.stride_w,   w.pad_top, w.pad_left,
                           w.pad_bottom, w.pad_right, w.dilation_h, w.dilation_w, w.groups};
     for (int field : fields) hash.mix(field);
     hashes.data[n] = hash.value;

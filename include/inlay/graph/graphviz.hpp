@@ -14,32 +14,19 @@ inline std::string node_label(const Plan& p, const Node& n) {
   constexpr const char* reductions[] = {"sum", "max", "argmax"};
   constexpr const char* modes[] = {"contraction", "data gradient", "weight gradient"};
   switch (n.op) {
-    case Op::input:
-      return std::string("input ").append(std::to_string(n.index));
-    case Op::parameter:
-      return p.parameters.data[n.index].name.text;
-    case Op::constant:
-      return std::to_string(n.value);
-    case Op::iota:
-      return "iota";
-    case Op::batch_size:
-      return "batch size";
-    case Op::map:
-      return name_of(n.map);
-    case Op::contraction:
-      return modes[static_cast<int>(n.mode)];
-    case Op::max_index:
-      return "max_index";
-    case Op::gather:
-      return "gather";
-    case Op::scatter:
-      return "scatter";
-    case Op::reduction:
-      return reductions[static_cast<int>(n.reduce)];
-    case Op::reshape:
-      return "reshape";
-    case Op::transpose:
-      return "transpose";
+    case Op::input: return std::string("input ").append(std::to_string(n.index));
+    case Op::parameter: return p.parameters.data[n.index].name.text;
+    case Op::constant: return std::to_string(n.value);
+    case Op::iota: return "iota";
+    case Op::batch_size: return "batch size";
+    case Op::map: return name_of(n.map);
+    case Op::contraction: return modes[static_cast<int>(n.mode)];
+    case Op::max_index: return "max_index";
+    case Op::gather: return "gather";
+    case Op::scatter: return "scatter";
+    case Op::reduction: return reductions[static_cast<int>(n.reduce)];
+    case Op::reshape: return "reshape";
+    case Op::transpose: return "transpose";
   }
   return "";
 }

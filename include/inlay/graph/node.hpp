@@ -13,16 +13,16 @@ inline constexpr int max_operands = 3;
 struct Node {
   Op op = Op::constant;
   Element element = Element::f32;
-  bool batched = false;        // one value per sample, or one shared by all
-  bool over_batch = false;     // reduction: also over the samples
+  bool batched = false;     // one value per sample, or one shared by all
+  bool over_batch = false;  // reduction: also over the samples
   MapOp map = MapOp::copy;
-  Mode mode = Mode::forward;   // contraction
+  Mode mode = Mode::forward;  // contraction
   ReduceOp reduce = ReduceOp::sum;
-  int index = 0;               // input, parameter: which one; iota: the axis; reduction: a bit for each axis;
-                               // transpose: axis of the operand for each axis of the result, four bits each
-  float value = 0;             // constant
-  Shape shape{};               // of one sample
-  Window window{};             // contraction, max_index, gather, scatter
+  int index = 0;    // input, parameter: which one; iota: the axis; reduction: a bit for each axis;
+                    // transpose: axis of the operand for each axis of the result, four bits each
+  float value = 0;  // constant
+  Shape shape{};    // of one sample
+  Window window{};  // contraction, max_index, gather, scatter
   int operand_count = 0;
   int operands[max_operands] = {-1, -1, -1};
 

@@ -16,19 +16,35 @@ enum class Op : std::uint8_t {
   map,          ///< elementwise function of one to three operands that broadcast
   contraction,  ///< conv2d, matmul and their two gradients
   max_index,    ///< position of the maximum in each pooling window, row-major in the window (u8)
-  gather,       ///< gather(x, index): the element of each window that index names; max pooling is gather(x, max_index(x))
-  scatter,      ///< scatter(d, index): d at the position that index names in each window, zero elsewhere
-  reduction,    ///< over axes and, if asked, over the batch; reduced axes keep extent 1
-  reshape,      ///< same elements in the same order
-  transpose,    ///< axes permuted
+  gather,     ///< gather(x, index): the element of each window that index names; max pooling is gather(x, max_index(x))
+  scatter,    ///< scatter(d, index): d at the position that index names in each window, zero elsewhere
+  reduction,  ///< over axes and, if asked, over the batch; reduced axes keep extent 1
+  reshape,    ///< same elements in the same order
+  transpose,  ///< axes permuted
 };
 
 /// Elementwise functions. Comparisons give 1 or 0; `select(c, a, b)` is a where c is not 0. `maximum(a, b)` is
 /// b > a ? b : a and `minimum(a, b)` is b < a ? b : a, so that a NaN in a stays. `stop_gradient` is a copy whose
 /// derivative is zero.
 enum class MapOp : std::uint8_t {
-  copy, stop_gradient, negate, absolute, exp, log, sqrt, tanh, erf, is_finite,
-  add, subtract, multiply, divide, maximum, minimum, equal, greater,
+  copy,
+  stop_gradient,
+  negate,
+  absolute,
+  exp,
+  log,
+  sqrt,
+  tanh,
+  erf,
+  is_finite,
+  add,
+  subtract,
+  multiply,
+  divide,
+  maximum,
+  minimum,
+  equal,
+  greater,
   select,
 };
 

@@ -16,16 +16,16 @@ struct Step {
   StepKind kind = StepKind::result;
   MapOp map = MapOp::copy;
   Element element = Element::f32;
-  int slot = 0;                 // load, store, scatter, gather
-  int index_slot = 0;           // scatter, gather
-  int registers[3] = {0, 0, 0}; // apply; store: the first
-  int which = 0;                // iota: axis; result: which
-  float value = 0;              // constant
-  int sample_stride = 0;        // elements from one sample to the next, 0 if shared
+  int slot = 0;                  // load, store, scatter, gather
+  int index_slot = 0;            // scatter, gather
+  int registers[3] = {0, 0, 0};  // apply; store: the first
+  int which = 0;                 // iota: axis; result: which
+  float value = 0;               // constant
+  int sample_stride = 0;         // elements from one sample to the next, 0 if shared
   int strides[max_rank] = {0, 0, 0, 0};
   int pooled_strides[max_rank] = {0, 0, 0, 0};  // gather
   int pooled_sample_stride = 0;
-  int window_height = 1, window_width = 1;      // scatter, gather
+  int window_height = 1, window_width = 1;  // scatter, gather
 };
 
 /// Steps [first, first + count) of the plan.
@@ -37,14 +37,14 @@ enum class StageKind : std::uint8_t { contraction, elementwise, reduction, pooli
 
 struct Stage {
   StageKind kind = StageKind::elementwise;
-  int root = -1;               // node
+  int root = -1;  // node
   bool batched = false;
-  Shape domain{};              // of the root, before pooling; four extents
-  Shape input{};               // reduction: of what is reduced; contraction: of operand a; four extents
-  Shape second{};              // contraction: of operand b; four extents
+  Shape domain{};  // of the root, before pooling; four extents
+  Shape input{};   // reduction: of what is reduced; contraction: of operand a; four extents
+  Shape second{};  // contraction: of operand b; four extents
   int pool_height = 1, pool_width = 1;
   Range a{}, b{}, main{}, post{}, side{};  // Bodies; reductions use a (prologue) and main, pooling a and post
-  Range members{};             // nodes fused here, in `Plan::members`
+  Range members{};                         // nodes fused here, in `Plan::members`
 };
 
 struct Launch {
@@ -58,7 +58,7 @@ enum class Storage : std::uint8_t { arena, input, parameter, batch_size };
 struct Value {
   int node = -1;
   Storage storage = Storage::arena;
-  int index = 0;             // input or parameter number
+  int index = 0;  // input or parameter number
   Element element = Element::f32;
   bool batched = false;
   std::int64_t count = 0;    // elements, of one sample if batched
@@ -74,7 +74,7 @@ struct PlanOutput {
 };
 
 struct Plan {
-  List<Node> nodes;            // the graph's, plus copies that in-place updates needed
+  List<Node> nodes;  // the graph's, plus copies that in-place updates needed
   List<Stage> stages;
   List<Launch> launches;
   List<Step> steps;

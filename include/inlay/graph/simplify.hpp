@@ -85,7 +85,11 @@ class Simplifier {
     if (fold(n, folded)) {
       int number = intern(Node{.op = Op::constant, .value = folded});
       if (replaces(number, n)) return number;
-      n = Node{.op = Op::map, .batched = n.batched, .map = copy, .shape = n.shape, .operand_count = 1,
+      n = Node{.op = Op::map,
+               .batched = n.batched,
+               .map = copy,
+               .shape = n.shape,
+               .operand_count = 1,
                .operands = {number, -1, -1}};
       return intern(n);
     }
@@ -112,7 +116,11 @@ class Simplifier {
     if (same >= 0) {
       if (replaces(same, n)) return same;
       if (n.map != copy)
-        n = Node{.op = Op::map, .batched = n.batched, .map = copy, .shape = n.shape, .operand_count = 1,
+        n = Node{.op = Op::map,
+                 .batched = n.batched,
+                 .map = copy,
+                 .shape = n.shape,
+                 .operand_count = 1,
                  .operands = {same, -1, -1}};
     }
     return intern(n);
@@ -131,12 +139,19 @@ class Simplifier {
       return intern(node);
     };
     const Node pooled = at(index);
-    int p = intern(Node{.op = Op::gather, .batched = pooled.batched, .shape = pooled.shape, .window = pooled.window,
-                        .operand_count = 2, .operands = {x, index, -1}});
-    int open = like(Node{.op = Op::map, .map = MapOp::greater, .operand_count = 2,
-                         .operands = {p, mask.operands[1], -1}}, pooled);
-    int d = like(Node{.op = Op::map, .map = MapOp::select, .operand_count = 3,
-                      .operands = {open, spread.operands[0], n.operands[2]}}, pooled);
+    int p = intern(Node{.op = Op::gather,
+                        .batched = pooled.batched,
+                        .shape = pooled.shape,
+                        .window = pooled.window,
+                        .operand_count = 2,
+                        .operands = {x, index, -1}});
+    int open = like(
+        Node{.op = Op::map, .map = MapOp::greater, .operand_count = 2, .operands = {p, mask.operands[1], -1}}, pooled);
+    int d = like(Node{.op = Op::map,
+                      .map = MapOp::select,
+                      .operand_count = 3,
+                      .operands = {open, spread.operands[0], n.operands[2]}},
+                 pooled);
     Node moved = spread;
     moved.operands[0] = d;
     return intern(moved);

@@ -16,8 +16,8 @@ namespace inlay {
 struct Tracer {
   Graph graph;
   Name scope;
-  bool training = false;    // layers that differ between training and inference ask
-  List<Output> updates;     // next values of parameters that layers keep themselves, in training
+  bool training = false;  // layers that differ between training and inference ask
+  List<Output> updates;   // next values of parameters that layers keep themselves, in training
 };
 
 /// A symbolic tensor of one sample (Batched) or one shared by all, with its extents outermost first.
@@ -115,16 +115,15 @@ template <class A, class B>
 constexpr auto apply(MapOp op, A a, B b) {
   using S = BroadcastShape<A, B>;
   error::require<S::both.fits, error::shapes_do_not_broadcast<error::got_t<A>, error::got_t<B>>>();
-  return symbol_t<Element::f32, A::batched || B::batched, S>{a.tracer,
-                                                            build::map(a.tracer->graph, op, a.node, b.node)};
+  return symbol_t < Element::f32, A::batched || B::batched,
+         S > {a.tracer, build::map(a.tracer->graph, op, a.node, b.node)};
 }
 
 /// A number as a symbolic tensor of no axes.
 template <SymbolicTensor Like, class T>
 constexpr auto symbol(Like like, T value) {
   if constexpr (SymbolicTensor<T>) return value;
-  else
-    return Symbol<Element::f32, false>{like.tracer, build::constant(like.tracer->graph, static_cast<float>(value))};
+  else return Symbol<Element::f32, false>{like.tracer, build::constant(like.tracer->graph, static_cast<float>(value))};
 }
 
 template <class A, class B>
@@ -141,47 +140,31 @@ concept SymbolicPair = (SymbolicTensor<A> && (SymbolicTensor<B> || Number<B>)) |
 // Arithmetic; operands broadcast by shape, aligned at the last axis.
 constexpr auto operator-(SymbolicTensor auto a) { return detail::apply(MapOp::negate, a); }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-constexpr auto operator+(A a, B b) {
-  return detail::binary(MapOp::add, a, b);
-}
+requires SymbolicPair<A, B>
+constexpr auto operator+(A a, B b) { return detail::binary(MapOp::add, a, b); }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-constexpr auto operator-(A a, B b) {
-  return detail::binary(MapOp::subtract, a, b);
-}
+requires SymbolicPair<A, B>
+constexpr auto operator-(A a, B b) { return detail::binary(MapOp::subtract, a, b); }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-constexpr auto operator*(A a, B b) {
-  return detail::binary(MapOp::multiply, a, b);
-}
+requires SymbolicPair<A, B>
+constexpr auto operator*(A a, B b) { return detail::binary(MapOp::multiply, a, b); }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-constexpr auto operator/(A a, B b) {
-  return detail::binary(MapOp::divide, a, b);
-}
+requires SymbolicPair<A, B>
+constexpr auto operator/(A a, B b) { return detail::binary(MapOp::divide, a, b); }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-constexpr auto maximum(A a, B b) {
-  return detail::binary(MapOp::maximum, a, b);
-}
+requires SymbolicPair<A, B>
+constexpr auto maximum(A a, B b) { return detail::binary(MapOp::maximum, a, b); }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-constexpr auto minimum(A a, B b) {
-  return detail::binary(MapOp::minimum, a, b);
-}
+requires SymbolicPair<A, B>
+constexpr auto minimum(A a, B b) { return detail::binary(MapOp::minimum, a, b); }
 /// 1 where a equals b, else 0.
 template <class A, class B>
-  requires SymbolicPair<A, B>
-constexpr auto equal(A a, B b) {
-  return detail::binary(MapOp::equal, a, b);
-}
+requires SymbolicPair<A, B>
+constexpr auto equal(A a, B b) { return detail::binary(MapOp::equal, a, b); }
 /// 1 where a > b, else 0.
 template <class A, class B>
-  requires SymbolicPair<A, B>
-constexpr auto greater(A a, B b) {
-  return detail::binary(MapOp::greater, a, b);
-}
+requires SymbolicPair<A, B>
+constexpr auto greater(A a, B b) { return detail::binary(MapOp::greater, a, b); }
 /// a where `condition` is not 0, else b.
 template <SymbolicTensor C, class A, class B>
 constexpr auto select(C condition, A a, B b) {
@@ -192,8 +175,8 @@ constexpr auto select(C condition, A a, B b) {
   using T = detail::BroadcastShape<C, X>;
   error::require<S::both.fits && T::both.fits,
                  error::shapes_do_not_broadcast<error::got_t<decltype(x)>, error::got_t<decltype(y)>>>();
-  return symbol_t<Element::f32, C::batched || decltype(x)::batched || decltype(y)::batched, T>{
-      condition.tracer, build::map(condition.tracer->graph, MapOp::select, condition.node, x.node, y.node)};
+  return symbol_t < Element::f32, C::batched || decltype(x)::batched || decltype(y)::batched,
+         T > {condition.tracer, build::map(condition.tracer->graph, MapOp::select, condition.node, x.node, y.node)};
 }
 
 constexpr auto exp(SymbolicTensor auto x) { return detail::apply(MapOp::exp, x); }
@@ -240,7 +223,8 @@ struct ReducedShape {
   }();
 };
 template <class X, int... Axes>
-inline constexpr int axis_bits = sizeof...(Axes) == 0 ? (1 << X::rank) - 1 : (0 | ... | (1 << (Axes < 0 ? X::rank + Axes : Axes)));
+inline constexpr int axis_bits = sizeof...(Axes) == 0 ? (1 << X::rank) - 1
+                                                      : (0 | ... | (1 << (Axes < 0 ? X::rank + Axes : Axes)));
 
 template <class X, int Axes>
 inline constexpr int reduced_count = static_cast<int>(X::shape.count() / ReducedShape<X, Axes>::value.count());
@@ -248,7 +232,7 @@ inline constexpr int reduced_count = static_cast<int>(X::shape.count() / Reduced
 template <int Axes, class X>
 constexpr auto reduce(ReduceOp op, X x) {
   return symbol_t<Element::f32, X::batched, ReducedShape<X, Axes>>{x.tracer,
-                                                                 build::reduce(x.tracer->graph, op, x.node, Axes)};
+                                                                   build::reduce(x.tracer->graph, op, x.node, Axes)};
 }
 
 }  // namespace detail
@@ -314,12 +298,18 @@ constexpr auto matmul(A a, B b) {
 template <int PadTop = 0, int PadLeft = 0, int PadBottom = PadTop, int PadRight = PadLeft, int StrideH = 1,
           int StrideW = StrideH, int Groups = 1, SymbolicTensor X, SymbolicTensor W>
 constexpr auto conv2d(X x, W w) {
-  constexpr Window window{.height = W::shape.extents[0], .width = W::shape.extents[1], .stride_h = StrideH,
-                          .stride_w = StrideW, .pad_top = PadTop, .pad_left = PadLeft, .pad_bottom = PadBottom,
-                          .pad_right = PadRight, .groups = Groups};
-  error::require<X::rank == 3 && W::rank == 4 && W::shape.extents[2] * Groups == X::channels() &&
-                     W::channels() % Groups == 0,
-                 error::conv2d_needs_an_image_and_weights_with_as_many_input_channels<error::got_t<X>, error::got_t<W>>>();
+  constexpr Window window{.height = W::shape.extents[0],
+                          .width = W::shape.extents[1],
+                          .stride_h = StrideH,
+                          .stride_w = StrideW,
+                          .pad_top = PadTop,
+                          .pad_left = PadLeft,
+                          .pad_bottom = PadBottom,
+                          .pad_right = PadRight,
+                          .groups = Groups};
+  error::require<
+      X::rank == 3 && W::rank == 4 && W::shape.extents[2] * Groups == X::channels() && W::channels() % Groups == 0,
+      error::conv2d_needs_an_image_and_weights_with_as_many_input_channels<error::got_t<X>, error::got_t<W>>>();
   error::require<X::height() + PadTop + PadBottom >= window.height && X::width() + PadLeft + PadRight >= window.width,
                  error::window_does_not_fit_into_the_image<error::got_t<X>, error::got_t<W>>>();
   constexpr int p = window_output(X::height(), window.height, StrideH, PadTop, PadBottom);
@@ -335,8 +325,8 @@ constexpr auto max_pool(X x) {
   error::require<X::rank == 3 && X::height() % Height == 0 && X::width() % Width == 0,
                  error::pooling_windows_must_tile_the_image<error::got_t<X>, error::got<Height, Width>>>();
   Graph& graph = x.tracer->graph;
-  const int index = build::max_index(
-      graph, x.node, Window{.height = Height, .width = Width, .stride_h = Height, .stride_w = Width});
+  const int index =
+      build::max_index(graph, x.node, Window{.height = Height, .width = Width, .stride_h = Height, .stride_w = Width});
   return Symbol<Element::f32, X::batched, X::height() / Height, X::width() / Width, X::channels()>{
       x.tracer, build::gather(graph, x.node, index)};
 }
@@ -346,8 +336,12 @@ template <int... Extents>
 constexpr auto parameter(SymbolicTensor auto like, const char* name, Initializer initializer, int fan_in = 1,
                          int fan_out = 1, bool trainable = true) {
   Tracer& tracer = *like.tracer;
-  Parameter p{.name = tracer.scope, .shape = shape_of(Extents...), .initializer = initializer, .fan_in = fan_in,
-              .fan_out = fan_out, .trainable = trainable};
+  Parameter p{.name = tracer.scope,
+              .shape = shape_of(Extents...),
+              .initializer = initializer,
+              .fan_in = fan_in,
+              .fan_out = fan_out,
+              .trainable = trainable};
   p.name.append(name);
   return Symbol<Element::f32, false, Extents...>{&tracer, build::parameter(tracer.graph, p)};
 }

@@ -33,9 +33,9 @@ Plan thaw(const FrozenPlan<S>& frozen) {
 }
 
 inline const char* name_of(MapOp op) {
-  constexpr const char* names[] = {
-      "copy", "stop_gradient", "negate",   "abs",    "exp",     "log",     "sqrt",  "tanh",    "erf",   "is_finite",
-      "add",  "subtract",      "multiply", "divide", "maximum", "minimum", "equal", "greater", "select"};
+  constexpr const char* names[] = {"copy",    "stop_gradient", "negate",    "abs",     "exp",      "log",      "sqrt",
+                                   "tanh",    "erf",           "is_finite", "add",     "subtract", "multiply", "divide",
+                                   "maximum", "minimum",       "equal",     "greater", "select"};
   return names[static_cast<int>(op)];
 }
 
@@ -103,19 +103,14 @@ class StageWords {
 
   std::string root() const {
     switch (s.kind) {
-      case StageKind::contraction:
-        return contraction();
-      case StageKind::pooling:
-        return pool();
-      case StageKind::reduction:
-        break;
-      case StageKind::elementwise:
-        return "";
+      case StageKind::contraction: return contraction();
+      case StageKind::pooling: return pool();
+      case StageKind::reduction: break;
+      case StageKind::elementwise: return "";
     }
     constexpr const char* names[] = {"sum", "max", "argmax"};
     const std::string over = n.over_batch ? " over samples" : "";
-    return std::string(names[static_cast<int>(n.reduce)]) + over + " of " +
-           to_words(p.nodes.data[n.operands[0]].shape);
+    return std::string(names[static_cast<int>(n.reduce)]) + over + " of " + to_words(p.nodes.data[n.operands[0]].shape);
   }
 
   std::string contraction() const {
@@ -126,8 +121,7 @@ class StageWords {
     std::string words;
     if (x.extents[1] * w.height * w.width * w.stride_h * w.stride_w == 1 && y.extents[1] == 1) {
       const int rows = y.extents[2];
-      if (rows == 1)
-        words.append("dense ").append(channels);
+      if (rows == 1) words.append("dense ").append(channels);
       else
         words.append("matmul ")
             .append(times(rows, x.extents[3]))
@@ -146,10 +140,8 @@ class StageWords {
   std::vector<std::string> body(const Range& range) {
     std::vector<std::string> words, run;
     auto flush = [&] {
-      if (run.size() > 4)
-        words.push_back(std::to_string(run.size()) + " maps");
-      else
-        append(words, run);
+      if (run.size() > 4) words.push_back(std::to_string(run.size()) + " maps");
+      else append(words, run);
       run.clear();
     };
     for (int i = range.first; i < range.first + range.count; ++i) {

@@ -89,8 +89,8 @@ class JsonReader {
   }
 
   [[noreturn]] void fail(const std::string& found, const std::string& expected) const {
-    throw Error(source_ + ": found " + found + " at offset " + std::to_string(base_ + at_) + ", expected " +
-                expected + ": the file is damaged or of another format.");
+    throw Error(source_ + ": found " + found + " at offset " + std::to_string(base_ + at_) + ", expected " + expected +
+                ": the file is damaged or of another format.");
   }
 
   /// How many bytes the first character of `text` takes; 0 if it is not valid UTF-8. (Unicode 15, table 3-7.)

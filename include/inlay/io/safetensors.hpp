@@ -74,8 +74,7 @@ inline TensorEntry read_entry(JsonReader& json, const std::string& name) {
     } else if (key == "data_offsets") {
       std::vector<std::uint64_t> offsets;
       json.array([&] { offsets.push_back(json.number()); });
-      if (offsets.size() != 2)
-        json.fail(std::to_string(offsets.size()) + " offsets of " + name, "a begin and an end");
+      if (offsets.size() != 2) json.fail(std::to_string(offsets.size()) + " offsets of " + name, "a begin and an end");
       entry.begin = offsets[0];
       entry.end = offsets[1];
     } else {
@@ -101,8 +100,8 @@ inline void check_layout(const std::vector<TensorEntry>& entries, std::uint64_t 
     filled = entry.end;
   }
   if (filled != data_size) {
-    throw Error(path + ": found " + std::to_string(data_size) + " bytes of values, expected " +
-                std::to_string(filled) + " as the header says: the file is damaged.");
+    throw Error(path + ": found " + std::to_string(data_size) + " bytes of values, expected " + std::to_string(filled) +
+                " as the header says: the file is damaged.");
   }
 }
 
@@ -138,8 +137,7 @@ inline std::string safetensors_header(const Checkpoint& checkpoint) {
   }
   header += "}";
   header.append((8 - header.size() % 8) % 8, ' ');  // so that values are aligned
-  if (header.size() > largest_header)
-    throw Error("The names of this checkpoint take more than 100 MB: shorten them.");
+  if (header.size() > largest_header) throw Error("The names of this checkpoint take more than 100 MB: shorten them.");
   return header;
 }
 

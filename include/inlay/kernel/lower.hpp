@@ -85,8 +85,7 @@ struct LowerLaunch {
   using type = typename LowerGroup<P, stages.first, std::make_integer_sequence<int, stages.count>>::type;
 };
 template <class P, int L>
-  requires(P::plan.launches.data[L].stages.count == 1)
-struct LowerLaunch<P, L> {
+requires(P::plan.launches.data[L].stages.count == 1) struct LowerLaunch<P, L> {
   using type = decltype(lower_stage<P, P::plan.launches.data[L].stages.first>());
 };
 

@@ -22,7 +22,8 @@ namespace detail {
 
 template <template <class> class Tag, class Default, class... Options>
 struct RatioOf {
-  static constexpr float value = static_cast<float>(static_cast<double>(Default::num) / static_cast<double>(Default::den));
+  static constexpr float value =
+      static_cast<float>(static_cast<double>(Default::num) / static_cast<double>(Default::den));
 };
 template <template <class> class Tag, class Default, class First, class... Rest>
 struct RatioOf<Tag, Default, First, Rest...> : RatioOf<Tag, Default, Rest...> {};
@@ -31,8 +32,8 @@ struct RatioOf<Tag, Default, Tag<Ratio>, Rest...> : RatioOf<Tag, Ratio> {};
 
 }  // namespace detail
 
-/// Keras' BatchNormalization over the last axis; parameters gamma, beta, moving_mean, moving_variance (C each). Options:
-/// Momentum<std::ratio<99, 100>>, Epsilon<std::ratio<1, 1000>> (these are the defaults), NoScale, NoCenter, an
+/// Keras' BatchNormalization over the last axis; parameters gamma, beta, moving_mean, moving_variance (C each).
+/// Options: Momentum<std::ratio<99, 100>>, Epsilon<std::ratio<1, 1000>> (these are the defaults), NoScale, NoCenter, an
 /// activation. Moving averages take the variance over the batch without Bessel's correction, as Keras does.
 template <class... Options>
 struct BatchNormalization {

@@ -33,7 +33,8 @@ struct Conv2D {
     constexpr int rows = padding(X::height(), Stride::height), columns = padding(X::width(), Stride::width);
     auto kernel = parameter<Kernel, Kernel, X::channels(), Filters>(
         x, "kernel", Initializer::glorot_uniform, Kernel * Kernel * X::channels(), Kernel * Kernel * Filters);
-    auto y = conv2d<rows / 2, columns / 2, rows - rows / 2, columns - columns / 2, Stride::height, Stride::width>(x, kernel);
+    auto y =
+        conv2d<rows / 2, columns / 2, rows - rows / 2, columns - columns / 2, Stride::height, Stride::width>(x, kernel);
     if constexpr (detail::has<NoBias, Options...>) return detail::Activation<Options...>::call(y);
     else return detail::Activation<Options...>::call(y + parameter<Filters>(x, "bias", Initializer::zeros));
   }

@@ -10,8 +10,8 @@ struct GlobalAveragePooling2D {
 
   template <class X, class Position>
   static consteval void check() {
-    error::require<X::rank == 3, error::input_must_be_an_image_height_x_width_x_channels<GlobalAveragePooling2D, Position,
-                                                                                        error::got_t<X>>>();
+    error::require<X::rank == 3, error::input_must_be_an_image_height_x_width_x_channels<GlobalAveragePooling2D,
+                                                                                         Position, error::got_t<X>>>();
   }
 
   template <SymbolicTensor X>

@@ -21,7 +21,9 @@ struct Flow {
 };
 
 template <class Layer>
-concept InputLayer = requires(Tracer& tracer) { Layer::input(tracer); };
+concept InputLayer = requires(Tracer& tracer) {
+  Layer::input(tracer);
+};
 
 template <class X, class Visitor, class Layer, int Index>
 constexpr auto operator|(Flow<X, Visitor> flow, Placed<Layer, Index>) {
@@ -55,9 +57,7 @@ template <class... Layers>
 struct Sequential {
   static constexpr const char* name = "sequential";
 
-  static constexpr auto input(Tracer& tracer)
-    requires detail::InputLayer<typename detail::FirstOf<Layers...>::type>
-  {
+  static constexpr auto input(Tracer& tracer) requires detail::InputLayer<typename detail::FirstOf<Layers...>::type> {
     return detail::FirstOf<Layers...>::type::input(tracer);
   }
 

@@ -133,8 +133,7 @@ class Interpreter {
   void map(const Node& n, int s, double* out) {
     each(n.shape, [&](const int* at, std::int64_t i) {
       double v[max_operands] = {};
-      for (int k = 0; k < n.operand_count; ++k)
-        v[k] = data(n, k, s)[position(operand(n, k).shape, at, n.shape.rank)];
+      for (int k = 0; k < n.operand_count; ++k) v[k] = data(n, k, s)[position(operand(n, k).shape, at, n.shape.rank)];
       out[i] = apply(n.map, v[0], v[1], v[2]);
     });
   }
@@ -205,8 +204,8 @@ class Interpreter {
         std::int64_t among = 0;  // position over the reduced axes
         for (int axis = 0; axis < o.shape.rank; ++axis)
           if (n.index >> axis & 1) among = among * o.shape.extents[axis] + at[axis];
-        const auto j = static_cast<std::size_t>((n.batched ? s * n.shape.count() : 0) +
-                                                position(n.shape, at, o.shape.rank));
+        const auto j =
+            static_cast<std::size_t>((n.batched ? s * n.shape.count() : 0) + position(n.shape, at, o.shape.rank));
         if (n.reduce == ReduceOp::sum) {
           y[j] += x[i];
         } else if (!seen[j] || x[i] > best[j]) {

@@ -83,14 +83,10 @@ class PlanInterpreter {
     if (element < 0 || element >= v.count * (v.batched ? samples : 1)) fail("index out of range", value);
     const auto e = static_cast<std::size_t>(element);
     switch (v.storage) {
-      case Storage::input:
-        return {&input_memory.at(static_cast<std::size_t>(v.index)), e, 1};
-      case Storage::parameter:
-        return {&parameter_memory.at(static_cast<std::size_t>(v.index)), e, 1};
-      case Storage::batch_size:
-        return {&batch_memory, e, 1};
-      case Storage::arena:
-        break;
+      case Storage::input: return {&input_memory.at(static_cast<std::size_t>(v.index)), e, 1};
+      case Storage::parameter: return {&parameter_memory.at(static_cast<std::size_t>(v.index)), e, 1};
+      case Storage::batch_size: return {&batch_memory, e, 1};
+      case Storage::arena: break;
     }
     const int size = size_of(v.element);
     const std::int64_t base = v.batched ? v.offset * samples : plan.arena_bytes_per_sample * samples + v.offset;
@@ -105,10 +101,8 @@ class PlanInterpreter {
     const Access& written = c.memory->written[c.first];
     if (written.stage == stage_run && written.evaluation != evaluation) fail("read where its stage writes", value);
     Access& read = c.memory->read[c.first];
-    if (read.stage != stage_run)
-      read = {stage_run, evaluation};
-    else if (read.evaluation != evaluation)
-      read.evaluation = -2;
+    if (read.stage != stage_run) read = {stage_run, evaluation};
+    else if (read.evaluation != evaluation) read.evaluation = -2;
     return c.memory->cells[c.first];
   }
 
@@ -154,17 +148,11 @@ class PlanInterpreter {
     const std::int64_t sample = std::int64_t{s} * step.sample_stride;
     const At pooled{at[0], at[1] / step.window_height, at[2] / step.window_width, at[3]};
     switch (step.kind) {
-      case StepKind::load:
-        return load(bound(step.slot), sample + index(step.strides, at));
-      case StepKind::store:
-        store(bound(step.slot), sample + index(step.strides, at), in(0));
-        return in(0);
-      case StepKind::constant:
-        return step.value;
-      case StepKind::iota:
-        return at[static_cast<std::size_t>(step.which)];
-      case StepKind::result:
-        return step.which == 0 ? value : position;
+      case StepKind::load: return load(bound(step.slot), sample + index(step.strides, at));
+      case StepKind::store: store(bound(step.slot), sample + index(step.strides, at), in(0)); return in(0);
+      case StepKind::constant: return step.value;
+      case StepKind::iota: return at[static_cast<std::size_t>(step.which)];
+      case StepKind::result: return step.which == 0 ? value : position;
       case StepKind::scatter: {
         const std::int64_t from = sample + index(step.strides, pooled);
         const int here = at[1] % step.window_height * step.window_width + at[2] % step.window_width;
@@ -177,8 +165,7 @@ class PlanInterpreter {
                       at[2] * step.window_width + named % step.window_width, at[3]};
         return load(bound(step.slot), sample + index(step.strides, from));
       }
-      case StepKind::apply:
-        return apply(step.map, in(0), in(1), in(2));
+      case StepKind::apply: return apply(step.map, in(0), in(1), in(2));
     }
     return 0;
   }
@@ -216,10 +203,8 @@ class PlanInterpreter {
   void run(const Stage& stage, int first, int last) {
     ++stage_run;
     switch (stage.kind) {
-      case StageKind::contraction:
-        return contraction(stage, first, last);
-      case StageKind::reduction:
-        return reduction(stage, first, last);
+      case StageKind::contraction: return contraction(stage, first, last);
+      case StageKind::reduction: return reduction(stage, first, last);
       case StageKind::elementwise:
         for (int s = first; s < last; ++s) each(stage.domain, [&](const At& at) { body(stage.main, at, s); });
         return;
@@ -257,8 +242,7 @@ class PlanInterpreter {
       for (std::size_t i = 0; i < b.size(); ++i) side[i % side.size()] += b[i];
       if (n.mode == Mode::weight_gradient) continue;
       Values y;
-      each(stage.domain,
-           [&](const At& at) { y.push_back(body(stage.main, at, s, sums[position(stage.domain, at)])); });
+      each(stage.domain, [&](const At& at) { y.push_back(body(stage.main, at, s, sums[position(stage.domain, at)])); });
       if (stage.post.count > 0) pool(stage, s, y);
     }
     if (n.mode != Mode::weight_gradient) return;
@@ -287,12 +271,9 @@ class PlanInterpreter {
               for (int k = 0; k < w.extents[3]; ++k) {
                 const std::size_t xi = position(x, {0, row, column, k / out_group * w.extents[2] + c});
                 const std::size_t wi = position(w, {r, t, c, k}), yi = position(y, {0, p, q, k});
-                if (n.mode == Mode::forward)
-                  sums[yi] += a[xi] * b[wi];
-                else if (n.mode == Mode::data_gradient)
-                  sums[xi] += a[yi] * b[wi];
-                else
-                  sums[wi] += a[xi] * b[yi];
+                if (n.mode == Mode::forward) sums[yi] += a[xi] * b[wi];
+                else if (n.mode == Mode::data_gradient) sums[xi] += a[yi] * b[wi];
+                else sums[wi] += a[xi] * b[yi];
               }
           }
   }
@@ -319,12 +300,9 @@ class PlanInterpreter {
           }
         const std::size_t j = position(stage.domain, to);
         const double x = body(stage.a, at, s);
-        if (!seen[j])
-          best[j] = x, where[j] = among;
-        else if (n.reduce == ReduceOp::sum)
-          best[j] += x;
-        else if (x > best[j])
-          best[j] = x, where[j] = among;
+        if (!seen[j]) best[j] = x, where[j] = among;
+        else if (n.reduce == ReduceOp::sum) best[j] += x;
+        else if (x > best[j]) best[j] = x, where[j] = among;
         seen[j] = 1;
       });
       if (!n.over_batch) finish(s);

@@ -63,13 +63,17 @@ struct HooksOf : Hooks {
   static constexpr bool has_epoch_end = requires(Self s, const Logs& logs) { s.on_epoch_end(0, logs); };
   static constexpr bool has_train_end = requires(Self s, const Logs& logs) { s.on_train_end(logs); };
 
-  static_assert(has_train_begin || !requires { &Self::on_train_begin; }, "on_train_begin takes no arguments");
-  static_assert(has_epoch_begin || !requires { &Self::on_epoch_begin; }, "on_epoch_begin takes (int epoch)");
-  static_assert(has_batch_end || !requires { &Self::on_train_batch_end; },
-                "on_train_batch_end takes (int batch, const Logs& logs)");
-  static_assert(has_epoch_end || !requires { &Self::on_epoch_end; },
-                "on_epoch_end takes (int epoch, const Logs& logs)");
-  static_assert(has_train_end || !requires { &Self::on_train_end; }, "on_train_end takes (const Logs& logs)");
+  static_assert(
+      has_train_begin || !requires { &Self::on_train_begin; }, "on_train_begin takes no arguments");
+  static_assert(
+      has_epoch_begin || !requires { &Self::on_epoch_begin; }, "on_epoch_begin takes (int epoch)");
+  static_assert(
+      has_batch_end || !requires { &Self::on_train_batch_end; },
+      "on_train_batch_end takes (int batch, const Logs& logs)");
+  static_assert(
+      has_epoch_end || !requires { &Self::on_epoch_end; }, "on_epoch_end takes (int epoch, const Logs& logs)");
+  static_assert(
+      has_train_end || !requires { &Self::on_train_end; }, "on_train_end takes (const Logs& logs)");
   static_assert(has_train_begin || has_epoch_begin || has_batch_end || has_epoch_end || has_train_end,
                 "a callback has at least one of the public member functions on_train_begin, on_epoch_begin, "
                 "on_train_batch_end, on_epoch_end, on_train_end; pass a lambda to the function of that name");
@@ -103,8 +107,8 @@ struct HooksOf : Hooks {
 class Callback {
  public:
   template <class T>
-    requires(!std::is_same_v<T, Callback>)
-  Callback(T object) : hooks(std::make_shared<callback::HooksOf<T>>(std::move(object))) {}
+  requires(!std::is_same_v<T, Callback>) Callback(T object)
+      : hooks(std::make_shared<callback::HooksOf<T>>(std::move(object))) {}
 
   Next on_train_begin() const { return hooks->on_train_begin(); }
   Next on_epoch_begin(int epoch) const { return hooks->on_epoch_begin(epoch); }

@@ -60,9 +60,7 @@ class CpuEngine {
     run(program, gathered.data(), gathered_labels.data(), count);
   }
   /// Loss and metric of `count` samples, without training.
-  void evaluate(const void* samples, const int* labels, int count) {
-    run(prepare(evaluation), samples, labels, count);
-  }
+  void evaluate(const void* samples, const int* labels, int count) { run(prepare(evaluation), samples, labels, count); }
   /// The network's output, samples x outputs.
   void predict(const void* samples, int count, float* outputs) {
     auto& program = prepare(prediction);

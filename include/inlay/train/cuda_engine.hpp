@@ -97,7 +97,8 @@ class CudaEngine {
   }
   void predict(const void* samples, int count, float* outputs) {
     auto& program = prepare(prediction);
-    program.upload_input(0, {static_cast<const unsigned char*>(samples), static_cast<std::size_t>(count) * sample_bytes});
+    program.upload_input(0,
+                         {static_cast<const unsigned char*>(samples), static_cast<std::size_t>(count) * sample_bytes});
     program.replay(count);
     program.read_output(0, count, outputs);
   }
@@ -134,7 +135,8 @@ class CudaEngine {
   }
   template <class P>
   void add_to_sums(const cuda::Executor<P>& program, int count) {
-    cuda::enqueue<cuda::AddToSums>(*stream, {1, 1, 1}, program.device_output(0), program.device_output(1), device_sums.view());
+    cuda::enqueue<cuda::AddToSums>(*stream, {1, 1, 1}, program.device_output(0), program.device_output(1),
+                                   device_sums.view());
     pending += count;
   }
 };

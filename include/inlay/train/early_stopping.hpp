@@ -13,9 +13,9 @@ namespace inlay {
 
 struct EarlyStopping {
   std::string monitor = "val_loss";
-  double min_delta = 0;      ///< a smaller change is no improvement
-  int patience = 0;          ///< epochs without improvement that are borne
-  std::string mode = "auto"; ///< "min", "max", or "auto": max for an accuracy, else min
+  double min_delta = 0;       ///< a smaller change is no improvement
+  int patience = 0;           ///< epochs without improvement that are borne
+  std::string mode = "auto";  ///< "min", "max", or "auto": max for an accuracy, else min
   int start_from_epoch = 0;
 
   // What it found; read them through a pointer: `.callbacks = {&stopping}`.

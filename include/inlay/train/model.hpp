@@ -164,9 +164,11 @@ class Model {
     std::vector<float> outputs(static_cast<std::size_t>(total * output_size));
     for (int first = 0; first < total; first += inference_batch) {
       const int count = total - first < inference_batch ? total - first : inference_batch;
-      std::visit([&](auto& e) {
-        e.predict(samples.data() + first * sample_size, count, outputs.data() + first * output_size);
-      }, engine);
+      std::visit(
+          [&](auto& e) {
+            e.predict(samples.data() + first * sample_size, count, outputs.data() + first * output_size);
+          },
+          engine);
     }
     return outputs;
   }
@@ -184,8 +186,8 @@ class Model {
   /// Writes weights, optimiser state and the network's fingerprint as safetensors. The file is replaced whole or,
   /// on failure, not at all.
   void save(const std::string& path) const {
-    save_safetensors(path, {weights(0, plan.parameters.size), {{"inlay.network", fingerprint_text()},
-                                                              {"inlay.step", std::to_string(step_number)}}});
+    save_safetensors(path, {weights(0, plan.parameters.size),
+                            {{"inlay.network", fingerprint_text()}, {"inlay.step", std::to_string(step_number)}}});
   }
 
   /// Reads what `save` wrote. Throws Error listing every difference, and changes nothing, for another network's file.
@@ -291,8 +293,9 @@ class Model {
     if (set.size() == 0) throw Error(who + ": the data set is empty; give at least one sample");
     if constexpr (shape.rank == 3) {
       if (set.height != shape.extents[0] || set.width != shape.extents[1] || set.channels != shape.extents[2])
-        throw Error(who + ": images are " + to_text({set.height, set.width, set.channels}) + ", but the network takes " +
-                    to_text(dimensions(shape)) + "; resize them, or give nn::Input their size");
+        throw Error(who + ": images are " + to_text({set.height, set.width, set.channels}) +
+                    ", but the network takes " + to_text(dimensions(shape)) +
+                    "; resize them, or give nn::Input their size");
     }
     static_assert(Cpu::element == Element::u8, "data sets hold bytes: give nn::Input the element std::uint8_t");
     check_batch(set.images.size(), set.labels, who);
@@ -305,8 +308,9 @@ class Model {
                   std::to_string(elements));
     for (std::size_t i = 0; i < labels.size(); ++i)
       if (labels[i] < 0 || labels[i] >= output_size)
-        throw Error(who + ": label " + std::to_string(i) + " is " + std::to_string(labels[i]) + ", but the network has " +
-                    std::to_string(output_size) + " outputs; labels run from 0 to " + std::to_string(output_size - 1));
+        throw Error(who + ": label " + std::to_string(i) + " is " + std::to_string(labels[i]) +
+                    ", but the network has " + std::to_string(output_size) + " outputs; labels run from 0 to " +
+                    std::to_string(output_size - 1));
   }
 };
 

@@ -11,16 +11,16 @@
 #include <inlay/train/clock.hpp>
 #include <inlay/train/logs.hpp>
 
+#include <unistd.h>
 #include <cmath>
 #include <cstdio>
 #include <string>
-#include <unistd.h>
 
 namespace inlay {
 
 /// Where and how Progress writes.
 struct ProgressOptions {
-  int verbose = 1;          ///< 0 nothing, 1 a bar, 2 a line an epoch
+  int verbose = 1;  ///< 0 nothing, 1 a bar, 2 a line an epoch
   std::FILE* out = stdout;
   bool terminal = isatty(fileno(out)) == 1;  ///< may be redrawn
   Clock clock = steady_seconds;
@@ -121,8 +121,7 @@ class Progress {
     if (options.verbose == 2)
       write(progress::count(step, steps) + " - " + elapsed + " - " + progress::time_per_step(step_seconds()) +
             progress::metrics(logs) + "\n");
-    else if (options.verbose != 0)
-      write((options.terminal ? "\r\33[K" : "") + bar_line(elapsed, logs) + "\n");
+    else if (options.verbose != 0) write((options.terminal ? "\r\33[K" : "") + bar_line(elapsed, logs) + "\n");
     last_drawn = -1;
   }
 

@@ -42,8 +42,7 @@ struct TrainingGraph {
 
     List<int> parameters;
     for (int i = 0; i < g.nodes.size; ++i)
-      if (g.nodes.data[i].op == Op::parameter && g.parameters.data[g.nodes.data[i].index].trainable)
-        parameters.push(i);
+      if (g.nodes.data[i].op == Op::parameter && g.parameters.data[g.nodes.data[i].index].trainable) parameters.push(i);
     const List<int> gradients = gradient(g, mean, parameters);
 
     int numbers[Optimizer::number_count > 0 ? Optimizer::number_count : 1] = {};

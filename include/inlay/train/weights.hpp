@@ -13,14 +13,10 @@
 
 namespace inlay {
 
-inline std::vector<std::int64_t> dimensions(const Shape& shape) {
-  return {shape.extents, shape.extents + shape.rank};
-}
+inline std::vector<std::int64_t> dimensions(const Shape& shape) { return {shape.extents, shape.extents + shape.rank}; }
 
 /// "2.conv2d.kernel"
-inline std::string name_of(const Parameter& p) {
-  return {p.name.text, static_cast<std::size_t>(p.name.size)};
-}
+inline std::string name_of(const Parameter& p) { return {p.name.text, static_cast<std::size_t>(p.name.size)}; }
 
 inline std::string to_text(const std::vector<std::int64_t>& shape) {
   std::string text = "(";

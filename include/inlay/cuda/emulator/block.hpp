@@ -95,8 +95,7 @@ class Machine {
       if (!running.byte_cells) mine().shadow.split();
     if (words && !running.byte_cells) [[likely]]
       touch<static_cast<int>(sizeof(V) + 3) / 4, Writes>(offset / 4);
-    else
-      touch<static_cast<int>(sizeof(V)), Writes>(offset);
+    else touch<static_cast<int>(sizeof(V)), Writes>(offset);
   }
 
   /// One slot for each warp of the block, beside shared memory: block_reduce's.

@@ -24,8 +24,7 @@ inline void run_grid(const Kernel& kernel) {
     try {
       const int x = static_cast<int>(block % kernel.grid.x);
       const std::int64_t rest = block / kernel.grid.x;
-      Machine::mine().run(kernel,
-                          {x, static_cast<int>(rest % kernel.grid.y), static_cast<int>(rest / kernel.grid.y)});
+      Machine::mine().run(kernel, {x, static_cast<int>(rest % kernel.grid.y), static_cast<int>(rest / kernel.grid.y)});
     } catch (...) {
       const std::lock_guard guard(lock);
       if (block < failed) {

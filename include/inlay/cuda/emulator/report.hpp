@@ -57,9 +57,8 @@ inline std::string text(const Dim3& d) {
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void report_alignment(const char* memory, std::int64_t index,
                                                                     int elements) {
-  report("a vector of " + std::to_string(elements) + " elements at element " + std::to_string(index) + " in " +
-         memory + " memory is not aligned to its size: start it at a multiple of " + std::to_string(elements) +
-         " elements");
+  report("a vector of " + std::to_string(elements) + " elements at element " + std::to_string(index) + " in " + memory +
+         " memory is not aligned to its size: start it at a multiple of " + std::to_string(elements) + " elements");
 }
 
 }  // namespace emulator

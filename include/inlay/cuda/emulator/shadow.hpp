@@ -117,10 +117,8 @@ using Cells __attribute__((vector_size(16))) = std::int32_t;
 template <int N>
 Cells load_cells(const std::int32_t* p) {
   Cells cells;
-  if constexpr (N == 4)
-    std::memcpy(&cells, p, sizeof cells);
-  else
-    cells = Cells{p[0], p[N - 1], p[0], p[N - 1]};
+  if constexpr (N == 4) std::memcpy(&cells, p, sizeof cells);
+  else cells = Cells{p[0], p[N - 1], p[0], p[N - 1]};
   return cells;
 }
 
@@ -161,10 +159,8 @@ void touch(std::size_t first_touched) {
   if (any(bad)) [[unlikely]]
     examine(first_touched, Count, Writes);
   for (int i = 0; i < Count; i += step) {
-    if constexpr (Writes)
-      store_cells<step>(writers + i, Cells{} + own);
-    else
-      store_cells<step>(readers + i, merged(load_cells<step>(readers + i)));
+    if constexpr (Writes) store_cells<step>(writers + i, Cells{} + own);
+    else store_cells<step>(readers + i, merged(load_cells<step>(readers + i)));
   }
 }
 
