@@ -1,5 +1,10 @@
 # What tools/test.sh and tools/quickstart.sh share; they source it from the top folder.
 
+# run_meson ARGUMENT...: Debian's Meson where it is installed; a Python environment may put a stub of one before it on PATH.
+run_meson() {
+  if [ -x /usr/bin/meson ]; then /usr/bin/meson "$@"; else meson "$@"; fi
+}
+
 # need PACKAGE...: installs the Debian packages that are missing when run as root, else names them and stops.
 need() {
   missing=
@@ -24,9 +29,9 @@ configure() {
   folder=$1
   shift
   if [ -f "$folder/build.ninja" ]; then
-    meson setup --reconfigure "$folder" "$@"
+    run_meson setup --reconfigure "$folder" "$@"
   else
-    meson setup "$folder" "$@"
+    run_meson setup "$folder" "$@"
   fi
 }
 

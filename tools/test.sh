@@ -14,7 +14,7 @@ build_and_test() { # FOLDER MESON_TEST_ARGUMENT...
   folder=$1
   shift
   ninja -C "$folder"
-  meson test -C "$folder" --no-rebuild --print-errorlogs "$@" || status=$?
+  run_meson test -C "$folder" --no-rebuild --print-errorlogs "$@" || status=$?
 }
 
 configure build/test -Dtests=true -Dexamples=true -Dbenchmarks=true

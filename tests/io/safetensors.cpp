@@ -160,6 +160,7 @@ TEST_CASE("what cannot be a safetensors file is not saved, and the previous file
   save_safetensors(folder / "file", sample);
   for (const Checkpoint& wrong : {Checkpoint{.weights = {{"w", {2}, {1}}}, .metadata = {}},
                                   Checkpoint{.weights = {{"w", {-1}, {1}}}, .metadata = {}},
+                                  Checkpoint{.weights = {{"w", {0, -1}, {}}}, .metadata = {}},
                                   Checkpoint{.weights = {{"w", {}, {1}}, {"w", {}, {1}}}, .metadata = {}},
                                   Checkpoint{.weights = {{"__metadata__", {}, {1}}}, .metadata = {}},
                                   Checkpoint{.weights = {{"\xff", {}, {1}}}, .metadata = {}}}) {
@@ -199,6 +200,37 @@ TEST_CASE("saving keeps a symbolic link and the permissions of the file it point
   struct stat status;
   REQUIRE(stat((folder / "real").c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0600);
+}
+
+TEST_CASE("a save replaces regular files only: pipes, devices, folders and links to nowhere stay") {
+  TemporaryFolder folder;
+  REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  std::filesystem::create_directory(folder / "folder");
+  std::filesystem::create_symlink("absent", folder / "link");
+  for (const std::string name : {"pipe", "folder"}) {
+    CHECK(
+        has(message_of<Error>([&] { save_safetensors(folder / name, sample); }), "expected a regular file or nothing"));
+  }
+  CHECK(has(message_of<Error>([&] { save_safetensors(folder / "link", sample); }), "leads to no file"));
+  CHECK(std::filesystem::is_fifo(folder / "pipe"));
+  CHECK(std::filesystem::is_symlink(folder / "link"));
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 3);
+}
+
+TEST_CASE("while it is written a file is no more readable than the one it replaces") {
+  TemporaryFolder folder;
+  write_file(folder / "file", "old");
+  chmod((folder / "file").c_str(), 0600);
+  const OutputFile file(folder / "file");
+  int temporaries = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+    if (entry.path() == folder / "file") continue;
+    struct stat status;
+    REQUIRE(stat(entry.path().c_str(), &status) == 0);
+    CHECK((status.st_mode & 0777) == 0600);
+    ++temporaries;
+  }
+  CHECK(temporaries == 1);
 }
 
 TEST_CASE("missing folders and files are named") {

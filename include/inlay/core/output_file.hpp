@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <cstddef>
@@ -19,13 +20,20 @@ namespace inlay {
 
 class OutputFile {
  public:
-  /// Throws Error when the folder does not exist or may not be written to. A symbolic link stays one: what it points
-  /// to is replaced.
+  /// Throws Error when the folder does not exist or may not be written to, and when something other than a regular
+  /// file has that name (renaming over a device would remove it). A symbolic link stays one: what it points to is
+  /// replaced.
   explicit OutputFile(std::string path) : path_(target(path)) {
-    static int files = 0;
+    static std::atomic<int> files = 0;
+    struct stat previous;
+    const bool replaces = stat(path_.c_str(), &previous) == 0;
+    if (replaces && !S_ISREG(previous.st_mode)) {
+      throw Error(path_ + ": found a folder or device, expected a regular file or nothing: choose another name.");
+    }
+    const mode_t mode = replaces ? previous.st_mode & 0777 : 0666;  // never more readable than the previous file
     do {
       temporary_ = path_ + ".tmp-" + std::to_string(getpid()) + "-" + std::to_string(files++);
-      descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     } while (descriptor_ < 0 && errno == EEXIST);
     if (descriptor_ < 0) fail("create", temporary_);
   }
@@ -69,7 +77,10 @@ class OutputFile {
     struct stat status;
     if (lstat(path.c_str(), &status) != 0 || !S_ISLNK(status.st_mode)) return path;
     char* resolved = realpath(path.c_str(), nullptr);
-    if (resolved == nullptr) return path;
+    if (resolved == nullptr) {
+      throw Error(path + ": found a symbolic link that leads to no file (" + std::strerror(errno) +
+                  "), expected one that does: remove it or create its target.");
+    }
     std::string result = resolved;
     std::free(resolved);
     return result;

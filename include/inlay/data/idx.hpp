@@ -7,6 +7,8 @@
 //   Source: http://yann.lecun.com/exdb/mnist/, "File formats".
 #pragma once
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <climits>

@@ -45,12 +45,13 @@ struct TensorEntry {
   std::uint64_t begin = 0, end = 0;  // bytes after the header
 };
 
-/// The number of values of a shape; `too_many` if it is more than that.
+/// The number of values of a shape; `too_many` if it is more than that or an extent is negative.
 inline std::uint64_t element_count(const std::vector<std::int64_t>& shape, std::uint64_t too_many) {
+  if (std::any_of(shape.begin(), shape.end(), [](std::int64_t extent) { return extent < 0; })) return too_many;
   if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
   std::uint64_t count = 1;
   for (const std::int64_t extent : shape) {
-    if (extent < 0 || static_cast<std::uint64_t>(extent) > too_many / count) return too_many;
+    if (static_cast<std::uint64_t>(extent) > too_many / count) return too_many;
     count *= static_cast<std::uint64_t>(extent);
   }
   return count;
