@@ -7,11 +7,13 @@
 #include <inlay/graph/explain.hpp>
 #include <inlay/graph/graphviz.hpp>
 #include <inlay/nn/activations.hpp>
+#include <inlay/nn/add.hpp>
 #include <inlay/nn/batch_normalization.hpp>
 #include <inlay/nn/conv2d.hpp>
 #include <inlay/nn/dense.hpp>
 #include <inlay/nn/flatten.hpp>
 #include <inlay/nn/global_average_pooling2d.hpp>
+#include <inlay/nn/identity.hpp>
 #include <inlay/nn/input.hpp>
 #include <inlay/nn/max_pooling2d.hpp>
 #include <inlay/nn/repeat.hpp>

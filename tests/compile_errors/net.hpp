@@ -3,6 +3,7 @@
 
 #include <inlay/graph/cost.hpp>
 #include <inlay/nn/activations.hpp>
+#include <inlay/nn/add.hpp>
 #include <inlay/nn/conv2d.hpp>
 #include <inlay/nn/dense.hpp>
 #include <inlay/nn/flatten.hpp>
