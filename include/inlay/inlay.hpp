@@ -11,11 +11,16 @@
 #include <inlay/nn/batch_normalization.hpp>
 #include <inlay/nn/conv2d.hpp>
 #include <inlay/nn/dense.hpp>
+#include <inlay/nn/dropout.hpp>
 #include <inlay/nn/flatten.hpp>
 #include <inlay/nn/global_average_pooling2d.hpp>
 #include <inlay/nn/identity.hpp>
 #include <inlay/nn/input.hpp>
 #include <inlay/nn/max_pooling2d.hpp>
+#include <inlay/nn/normalization.hpp>
+#include <inlay/nn/random_cutout.hpp>
+#include <inlay/nn/random_flip.hpp>
+#include <inlay/nn/random_translation.hpp>
 #include <inlay/nn/repeat.hpp>
 #include <inlay/nn/rescaling.hpp>
 #include <inlay/nn/reshape.hpp>

@@ -39,9 +39,10 @@ class Race {
     }
     float numbers[8] = {};
     Optimizer{}.numbers(++steps, numbers);
+    const int keys = graph.inputs.size - 2 - Optimizer::number_count;  // of random layers: random, too
     for (int i = 0; i < Optimizer::number_count; ++i) {
-      std::memcpy(in.bytes[static_cast<std::size_t>(2 + i)].data(), numbers + i, 4);
-      in.values[static_cast<std::size_t>(2 + i)] = {numbers[i]};
+      std::memcpy(in.bytes[static_cast<std::size_t>(2 + keys + i)].data(), numbers + i, 4);
+      in.values[static_cast<std::size_t>(2 + keys + i)] = {numbers[i]};
     }
     for (int i = 0; i < graph.inputs.size; ++i) executor.bind_input(i, in.bytes[static_cast<std::size_t>(i)].data());
     executor.run(samples);

@@ -7,9 +7,11 @@
 #include <inlay/nn/activations.hpp>
 #include <inlay/nn/conv2d.hpp>
 #include <inlay/nn/dense.hpp>
+#include <inlay/nn/dropout.hpp>
 #include <inlay/nn/flatten.hpp>
 #include <inlay/nn/input.hpp>
 #include <inlay/nn/max_pooling2d.hpp>
+#include <inlay/nn/random_flip.hpp>
 #include <inlay/nn/rescaling.hpp>
 #include <inlay/nn/sequential.hpp>
 #include <inlay/train/early_stopping.hpp>
@@ -603,4 +605,36 @@ TEST_CASE("Model gives PyTorch's logits, loss and Adam steps of the small seed n
       CHECK(worst <= 1);
     }
   }
+}
+
+namespace {
+
+using RandomNet = nn::Sequential<nn::Input<8, 8, 1, std::uint8_t>, nn::RandomFlip, nn::Rescaling<std::ratio<1, 255>>,
+                                 nn::Flatten, nn::Dense<8, nn::Relu>, nn::Dropout<std::ratio<1, 2>>, nn::Dense<3>>;
+using RandomModel = Model<RandomNet, SGD, SparseCategoricalCrossentropy, Accuracy>;
+
+RandomModel make_random_model(std::uint64_t seed, int threads) {
+  return RandomModel(SGD{.learning_rate = 0}, {.seed = seed, .device = Device::cpu, .threads = threads, .verbose = 0});
+}
+
+}  // namespace
+
+TEST_CASE("random layers draw anew in each step, the same on any number of threads and after a checkpoint") {
+  const data::Dataset set = bands(24);
+  TemporaryFolder folder;
+  const std::string path = folder / "random.safetensors";
+  auto step = [&](RandomModel& model) { return model.train_on_batch(images(set, 0, 24), labels(set, 0, 24)).loss; };
+  RandomModel one = make_random_model(3, 1), two = make_random_model(3, 2);
+  const double first = step(one), second = step(one);
+  CHECK(std::fabs(first - second) > 1e-3);  // the weights stay as they are: the masks differ
+  CHECK(step(two) == doctest::Approx(first).epsilon(1e-6));
+  two.save(path);
+  RandomModel resumed = make_random_model(3, 2);
+  resumed.load(path);
+  CHECK(step(resumed) == doctest::Approx(second).epsilon(1e-6));
+  RandomModel other = make_random_model(4, 1);
+  other.set_weights(one.get_weights());
+  CHECK(std::fabs(step(other) - first) > 1e-3);
+  const Logs before = one.evaluate(set), after = one.evaluate(set);
+  CHECK(before.loss == after.loss);  // nothing is random
 }

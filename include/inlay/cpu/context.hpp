@@ -2,6 +2,7 @@
 // value's first sample and the distance to the next (0 for shared values); the context adds the coordinates.
 #pragma once
 
+#include <inlay/core/random.hpp>
 #include <inlay/cpu/apply.hpp>
 #include <inlay/kernel/kernels.hpp>
 
@@ -101,6 +102,39 @@ struct Context {
       for (int lane = 0; lane < lanes; ++lane) v[lane] = element(lane);
       return v;
     }
+  }
+  /// A register that is the same for all lanes.
+  INLAY_INLINE static float lane0(V v) {
+    if constexpr (vector) return v[0];
+    else return v;
+  }
+  template <int Number, int Below, class I, int Key0, int Key1>
+  INLAY_INLINE V step(kernel::Random<Number, Below, I, Key0, Key1>, const V* r) const {
+    const float key0 = lane0(r[Key0]), key1 = lane0(r[Key1]);
+    const auto first = static_cast<std::uint32_t>(offset<I>());
+    auto element = [&](std::uint32_t i) { return random_element(key0, key1, Number, sample, i, Below); };
+    if constexpr (!vector) return element(first);
+    else {
+      V v{};
+      if (I::s3 == 1 && first % 4 == 0) {  // four numbers from each run of Philox
+        for (int quad = 0; quad < lanes / 4; ++quad) {
+          const PhiloxCounter words =
+              random_words(key0, key1, Number, sample, first / 4 + static_cast<std::uint32_t>(quad));
+          for (int i = 0; i < 4; ++i) v[4 * quad + i] = random_number(words.word[i], Below);
+        }
+      } else {
+        for (int lane = 0; lane < lanes; ++lane) v[lane] = element(first + static_cast<std::uint32_t>(lane * I::s3));
+      }
+      return v;
+    }
+  }
+  template <int S, Element E, int Height, int Width, class I, int Row, int Column>
+  INLAY_INLINE V step(kernel::Lookup<S, E, Height, Width, I, Row, Column>, const V* r) const {
+    const float row = lane0(r[Row]), column = lane0(r[Column]);
+    if (!(row >= 0 && row < Height && column >= 0 && column < Width)) return constant(0);
+    return read<I::s3>(at<E>(
+        S, I::sample,
+        std::int64_t{static_cast<int>(row)} * I::s1 + std::int64_t{static_cast<int>(column)} * I::s2 + i3 * I::s3));
   }
   template <std::uint32_t Bits>
   INLAY_INLINE V step(kernel::Constant<Bits>, const V*) const {

@@ -75,7 +75,8 @@ constexpr List<Action> make_schedule() {
       for (int s = body.first; s < body.first + body.count; ++s) {
         const Step& step = plan.steps.data[s];
         const bool reads =
-            step.kind == StepKind::load || step.kind == StepKind::scatter || step.kind == StepKind::gather;
+            step.kind == StepKind::load || step.kind == StepKind::scatter || step.kind == StepKind::gather ||
+            step.kind == StepKind::lookup;
         if (reads && made_by(step.slot)) return true;
       }
     return false;

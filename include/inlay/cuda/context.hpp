@@ -3,6 +3,7 @@
 #pragma once
 
 #include <inlay/core/element.hpp>
+#include <inlay/core/random.hpp>
 #include <inlay/cuda/map.hpp>
 #include <inlay/kernel/kernels.hpp>
 
@@ -63,6 +64,17 @@ struct Context {
   INLAY_DEVICE float step(kernel::Gather<S, IndexSlot, Height, Width, I, J>, const float*) const {
     const int which = slots.template view<Element::u8>(IndexSlot)[offset<J>()];
     return slots.template view<Element::f32>(S)[offset<I>(i1 * Height + which / Width, i2 * Width + which % Width)];
+  }
+  template <int Number, int Below, class I, int Key0, int Key1>
+  INLAY_DEVICE float step(kernel::Random<Number, Below, I, Key0, Key1>, const float* r) const {
+    const auto element = static_cast<std::uint32_t>(i0 * I::s0 + i1 * I::s1 + i2 * I::s2 + i3 * I::s3);
+    return random_element(r[Key0], r[Key1], Number, sample, element, Below);
+  }
+  template <int S, Element E, int Height, int Width, class I, int Row, int Column>
+  INLAY_DEVICE float step(kernel::Lookup<S, E, Height, Width, I, Row, Column>, const float* r) const {
+    const float row = r[Row], column = r[Column];
+    if (!(row >= 0 && row < Height && column >= 0 && column < Width)) return 0;
+    return static_cast<float>(slots.template view<E>(S)[offset<I>(static_cast<int>(row), static_cast<int>(column))]);
   }
   template <MapOp Op, int... R>
   INLAY_DEVICE float step(kernel::Apply<Op, R...>, const float* r) const {

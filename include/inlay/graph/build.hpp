@@ -183,4 +183,33 @@ constexpr int scatter(Graph& g, int d, int index) {
                     .operands = {d, index, -1}});
 }
 
+/// Random numbers of a sample: in [0, 1), or whole numbers below `below` if that is not 0. `number` tells the random
+/// nodes of a graph apart; the keys are shared numbers (see core/random.hpp).
+constexpr int random(Graph& g, const Shape& shape, int number, int below, int key0, int key1) {
+  const Node &a = g.nodes.data[key0], &b = g.nodes.data[key1];
+  if (a.batched || b.batched || a.shape.count() != 1 || b.shape.count() != 1)
+    throw Error("random: a key must be one number, shared by the samples");
+  return g.add(Node{.op = Op::random,
+                    .batched = true,
+                    .index = number,
+                    .value = static_cast<float>(below),
+                    .shape = shape,
+                    .operand_count = 2,
+                    .operands = {key0, key1, -1}});
+}
+
+/// x (H x W x C) at other pixels: y[h, w, c] = x[row, column, c], 0 outside of x. `row` and `column` hold whole
+/// numbers; both have one channel, and broadcast to the shape of the result.
+constexpr int lookup(Graph& g, int x, int row, int column) {
+  const Node &image = g.nodes.data[x], &r = g.nodes.data[row], &c = g.nodes.data[column];
+  const Broadcast both = broadcast(r.shape, c.shape);
+  if (image.shape.rank != 3 || r.shape.rank != 3 || c.shape.rank != 3 || !both.fits || both.shape.extents[2] != 1)
+    throw Error("lookup: needs an image, and rows and columns of one channel that broadcast");
+  return g.add(Node{.op = Op::lookup,
+                    .batched = image.batched || r.batched || c.batched,
+                    .shape = shape_of(both.shape.extents[0], both.shape.extents[1], image.shape.extents[2]),
+                    .operand_count = 3,
+                    .operands = {x, row, column}});
+}
+
 }  // namespace inlay::build

@@ -98,7 +98,9 @@ class CostOfLaunch {
           break;
         case StepKind::scatter:
         case StepKind::gather: read(step.index_slot); [[fallthrough]];
+        case StepKind::lookup:
         case StepKind::load: read(step.slot); break;
+        case StepKind::random: cost.elementwise.add(evaluations, batched); break;
         case StepKind::store:
           if (!(seen.data[step.slot] & 2)) touch(cost.written, step.slot);
           seen.data[step.slot] |= 2;

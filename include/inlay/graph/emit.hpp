@@ -137,8 +137,7 @@ class Emitter {
       return register_of.data[i] = coordinate;
     }
     const bool computed =
-        (i == place.stage && n.op != Op::map && n.op != Op::scatter && n.op != Op::gather && n.op != Op::transpose) ||
-        n.op == Op::max_index || roles.data[i].side_sum ||
+        (i == place.stage && !is_elementwise(n.op)) || n.op == Op::max_index || roles.data[i].side_sum ||
         (place.level == Level::post && n.op == Op::gather && n.operands[0] == roles.data[place.stage].pool_source);
     if (computed) return remember(place, i, Step{.kind = StepKind::result, .which = n.op == Op::max_index ? 1 : 0});
     return compute(place, i, n.shape);
@@ -191,6 +190,26 @@ class Emitter {
       contiguous_strides(padded(operand.shape), step.strides);
       contiguous_strides(padded(index.shape), step.pooled_strides);
       step.pooled_sample_stride = sample_stride(index);
+      return remember(place, i, step);
+    }
+    if (n.op == Op::random) {
+      step.kind = StepKind::random;
+      for (int k = 0; k < 2; ++k) step.registers[k] = evaluate(place, n.operands[k], reader);
+      step.which = n.index;
+      step.value = n.value;
+      set_strides(step, place.domain, n.shape, reader);
+      return remember(place, i, step);
+    }
+    if (n.op == Op::lookup) {
+      const Node& image = nodes.data[n.operands[0]];
+      step.kind = StepKind::lookup;
+      step.element = image.element;
+      step.slot = slot(place, value_of(roles.data[n.operands[0]].base));
+      step.window_height = image.shape.extents[0];
+      step.window_width = image.shape.extents[1];
+      step.sample_stride = sample_stride(image);
+      contiguous_strides(padded(image.shape), step.strides);
+      for (int k = 0; k < 2; ++k) step.registers[k] = evaluate(place, n.operands[k + 1], n.shape);
       return remember(place, i, step);
     }
     for (int k = 0; k < n.operand_count; ++k)

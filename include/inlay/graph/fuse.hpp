@@ -30,7 +30,9 @@ constexpr int cost_of(const Node& n) {
   switch (n.op) {
     case Op::transpose: return 1;
     case Op::scatter:
-    case Op::gather: return 2;
+    case Op::gather:
+    case Op::lookup: return 2;
+    case Op::random: return 5;
     default: break;
   }
   switch (n.map) {
@@ -109,9 +111,7 @@ class Grouper {
 
   // --- facts about nodes -------------------------------------------------------------------------------------
 
-  constexpr bool elementwise(const Node& n) const {
-    return n.op == Op::map || n.op == Op::scatter || n.op == Op::gather || n.op == Op::transpose;
-  }
+  constexpr bool elementwise(const Node& n) const { return is_elementwise(n.op); }
 
   constexpr void prepare() {
     info = List<Info>(nodes.size);
@@ -145,7 +145,7 @@ class Grouper {
 
   /// Every operand is read at the linear index or is one number.
   constexpr bool linear(const Node& n) const {
-    if (n.op != Op::map) return false;
+    if (n.op != Op::map && n.op != Op::random) return false;
     for (int k = 0; k < n.operand_count; ++k) {
       const Node& o = nodes.data[n.operands[k]];
       if (o.op == Op::iota || (o.shape.count() != n.shape.count() && o.shape.count() != 1)) return false;
@@ -243,6 +243,8 @@ class Grouper {
       }
       case Op::map:
       case Op::scatter:
+      case Op::random:
+      case Op::lookup:
       case Op::transpose: return assign_map(i);
       case Op::iota: return assign_iota(i);
       default: return;  // other leaves and reshapes
@@ -253,8 +255,10 @@ class Grouper {
   constexpr void assign_iota(int i) {
     const Info& f = info.data[i];
     for (int u = f.first_user; u < f.first_user + f.users; ++u) {
-      const Op reader = nodes.data[user_list.data[u]].op;
-      if (reader == Op::reshape || reader == Op::transpose || reader == Op::gather || reader == Op::scatter)
+      const Node& user = nodes.data[user_list.data[u]];
+      const Op reader = user.op;
+      if (reader == Op::reshape || reader == Op::transpose || reader == Op::gather || reader == Op::scatter ||
+          (reader == Op::lookup && user.operands[0] == i))
         return root_stage(i);
     }
   }
@@ -318,7 +322,7 @@ class Grouper {
     const Node& n = nodes.data[i];
     Info& f = info.data[i];
     f.flat = linear(n);
-    f.pixelwise = n.op == Op::scatter || n.op == Op::gather;
+    f.pixelwise = n.op == Op::scatter || n.op == Op::gather || n.op == Op::lookup;
     bool operands_stored = true;
     for (int k = 0; k < n.operand_count; ++k) {
       const Info& o = info.data[info.data[n.operands[k]].base];
@@ -392,8 +396,9 @@ class Grouper {
     }
     if (f.inlined) {
       for (int k = 0; k < n.operand_count; ++k) {
-        trace(stage, n.operands[k], exact && n.op == Op::map, in_registers && n.op == Op::map, level);
-        if (n.op != Op::map) store_operand(n.operands[k]);
+        const bool here = !reads_elsewhere(n.op, k);
+        trace(stage, n.operands[k], exact && here, in_registers && here, level);
+        if (!here) store_operand(n.operands[k]);
       }
       return;
     }
@@ -421,10 +426,10 @@ class Grouper {
       if (n.op == Op::gather && f.stage != i && f.level == Level::post &&
           info.data[f.stage].pool_source == n.operands[0])
         continue;
-      const bool exact = n.op == Op::map;
       for (int k = 0; k < n.operand_count; ++k) {
-        trace(f.stage, n.operands[k], exact, exact, f.level);
-        if (n.op == Op::scatter || n.op == Op::gather || n.op == Op::transpose) store_operand(n.operands[k]);
+        const bool here = is_elementwise(n.op) && !reads_elsewhere(n.op, k);
+        trace(f.stage, n.operands[k], here, here, f.level);
+        if (is_elementwise(n.op) && !here) store_operand(n.operands[k]);
       }
     }
     for (const Output& o : outputs) {

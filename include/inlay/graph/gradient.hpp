@@ -42,6 +42,12 @@ class Backward {
       case Op::transpose: return transpose(n, d);
       case Op::gather: return give(n, 0, build::scatter(g, d, n.operands[1]));
       case Op::scatter: return give(n, 0, build::gather(g, d, n.operands[1]));
+      case Op::lookup:
+        if (wants(n, 0))
+          throw Error(
+              "gradient: a lookup passes none to its image; put random flips, shifts and the like first in a "
+              "network, before every layer that is trained");
+        return;
       default: return;
     }
   }
@@ -158,6 +164,7 @@ constexpr List<int> gradient(Graph& g, int loss, const List<int>& wrt) {
     if (node <= loss) wanted.data[node] = true;
   for (int i = 0; i <= loss; ++i) {
     const Node& n = g.nodes.data[i];
+    if (n.op == Op::map && n.map == MapOp::stop_gradient) continue;
     for (int k = 0; k < n.operand_count; ++k) wanted.data[i] = wanted.data[i] || wanted.data[n.operands[k]];
   }
   List<int> adjoints(loss + 1, -1);

@@ -21,6 +21,8 @@ enum class Op : std::uint8_t {
   reduction,  ///< over axes and, if asked, over the batch; reduced axes keep extent 1
   reshape,    ///< same elements in the same order
   transpose,  ///< axes permuted
+  random,     ///< random(key, key): numbers of core/random.hpp, for each sample its own
+  lookup,     ///< lookup(x, row, column): x at the pixel that row and column (whole numbers) name, 0 outside of x
 };
 
 /// Elementwise functions. Comparisons give 1 or 0; `select(c, a, b)` is a where c is not 0. `maximum(a, b)` is

@@ -9,23 +9,23 @@
 
 namespace inlay {
 
-enum class StepKind : std::uint8_t { load, store, constant, iota, result, scatter, gather, apply };
+enum class StepKind : std::uint8_t { load, store, constant, iota, result, scatter, gather, random, lookup, apply };
 
 /// One step of a Body (see kernel/body.hpp), as a value.
 struct Step {
   StepKind kind = StepKind::result;
   MapOp map = MapOp::copy;
   Element element = Element::f32;
-  int slot = 0;                  // load, store, scatter, gather
+  int slot = 0;                  // load, store, scatter, gather, lookup
   int index_slot = 0;            // scatter, gather
-  int registers[3] = {0, 0, 0};  // apply; store: the first
-  int which = 0;                 // iota: axis; result: which
-  float value = 0;               // constant
+  int registers[3] = {0, 0, 0};  // apply; store: the first; random: keys; lookup: row and column
+  int which = 0;                 // iota: axis; result, random: which
+  float value = 0;               // constant; random: see Node
   int sample_stride = 0;         // elements from one sample to the next, 0 if shared
   int strides[max_rank] = {0, 0, 0, 0};
   int pooled_strides[max_rank] = {0, 0, 0, 0};  // gather
   int pooled_sample_stride = 0;
-  int window_height = 1, window_width = 1;  // scatter, gather
+  int window_height = 1, window_width = 1;  // scatter, gather; lookup: of the image
 };
 
 /// Steps [first, first + count) of the plan.

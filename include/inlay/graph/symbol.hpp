@@ -16,8 +16,10 @@ namespace inlay {
 struct Tracer {
   Graph graph;
   Name scope;
-  bool training = false;  // layers that differ between training and inference ask
-  List<Output> updates;   // next values of parameters that layers keep themselves, in training
+  bool training = false;          // layers that differ between training and inference ask
+  List<Output> updates;           // next values of parameters that layers keep themselves, in training
+  int random_keys[2] = {-1, -1};  // inputs, if there are random numbers
+  int random_count = 0;           // of random nodes
 };
 
 /// A symbolic tensor of one sample (Batched) or one shared by all, with its extents outermost first.
@@ -282,6 +284,55 @@ constexpr auto mean_over_batch(X x) {
 template <int N>
 constexpr auto iota(SymbolicTensor auto like) {
   return Symbol<Element::f32, false, N>{like.tracer, build::iota(like.tracer->graph, shape_of(N), 0)};
+}
+
+namespace detail {
+
+template <int Below, int... Extents>
+constexpr auto random(Tracer& tracer) {
+  for (int& key : tracer.random_keys)
+    if (key < 0) key = build::input(tracer.graph, Shape{}, Element::f32, false);
+  return Symbol<Element::f32, true, Extents...>{
+      &tracer, build::random(tracer.graph, shape_of(Extents...), tracer.random_count++, Below, tracer.random_keys[0],
+                             tracer.random_keys[1])};
+}
+
+}  // namespace detail
+
+/// Numbers in [0, 1), new ones for each sample, step and call: a function of the run's seed. The graph's two key
+/// inputs (core/random.hpp) are added with its first random numbers; a training step feeds them.
+template <int... Extents>
+constexpr auto random_uniform(SymbolicTensor auto like) {
+  return detail::random<0, Extents...>(*like.tracer);
+}
+/// Whole numbers from 0 to Below - 1.
+template <int Below, int... Extents>
+constexpr auto random_integer(SymbolicTensor auto like) {
+  static_assert(Below > 0);
+  return detail::random<Below, Extents...>(*like.tracer);
+}
+
+/// The row, or column, of each pixel of an image: H x 1 x 1 and 1 x W x 1.
+template <SymbolicTensor X>
+constexpr auto rows_of(X x) {
+  return Symbol<Element::f32, false, X::height(), 1, 1>{x.tracer,
+                                                        build::iota(x.tracer->graph, shape_of(X::height(), 1, 1), 0)};
+}
+template <SymbolicTensor X>
+constexpr auto columns_of(X x) {
+  return Symbol<Element::f32, false, 1, X::width(), 1>{x.tracer,
+                                                       build::iota(x.tracer->graph, shape_of(1, X::width(), 1), 1)};
+}
+
+/// x (H x W x C) at other pixels: y[h, w, c] = x[row, column, c], 0 outside of x. `row` and `column` hold whole numbers
+/// and broadcast to P x Q x 1. Passes no gradient to x.
+template <SymbolicTensor X, SymbolicTensor Row, SymbolicTensor Column>
+constexpr auto lookup(X x, Row row, Column column) {
+  using S = detail::BroadcastShape<Row, Column>;
+  static_assert(X::rank == 3 && Row::rank == 3 && Column::rank == 3 && S::value.extents[2] == 1,
+                "lookup needs an image H x W x C, and rows and columns P x Q x 1");
+  return Symbol < Element::f32, X::batched || Row::batched || Column::batched, S::value.extents[0], S::value.extents[1],
+         X::channels() > {x.tracer, build::lookup(x.tracer->graph, x.node, row.node, column.node)};
 }
 
 /// (K) or (M x K) times (K x N).

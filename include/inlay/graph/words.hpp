@@ -151,6 +151,8 @@ class StageWords {
         words.push_back(std::string("unpool ").append(times(step.window_height, step.window_width)));
       }
       if (step.kind == StepKind::gather) run.push_back("gather");
+      if (step.kind == StepKind::random) run.push_back("random");
+      if (step.kind == StepKind::lookup) run.push_back("lookup");
       if (step.kind == StepKind::store && value(step.slot).storage == Storage::parameter) update(value(step.slot));
       if (step.kind != StepKind::apply || step.map == MapOp::copy) continue;
       const std::string special = named(step, range);

@@ -67,6 +67,22 @@ struct Gather {
   using pooled_strides = PooledStrides;
 };
 
+/// The element at Index of random node `Number` (core/random.hpp), whole and below Below if that is not 0. Two
+/// registers hold the keys.
+template <int Number, int Below, class Index, int Key0, int Key1>
+struct Random {
+  using strides = Index;
+};
+
+/// x (Height x Width pixels, strides ImageStrides) at the row and column that two registers hold, 0 outside. The
+/// registers do not depend on i3.
+template <int Slot, Element E, int Height, int Width, class ImageStrides, int Row, int Column>
+struct Lookup {
+  static constexpr int slot = Slot;
+  static constexpr Element element = E;
+  using strides = ImageStrides;
+};
+
 /// An elementwise function of earlier registers.
 template <MapOp Op, int... Registers>
 struct Apply {};

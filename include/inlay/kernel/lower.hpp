@@ -27,6 +27,10 @@ consteval auto lower_step() {
     return Scatter<s.slot, s.index_slot, s.window_height, s.window_width, Index>{};
   else if constexpr (s.kind == StepKind::gather)
     return Gather<s.slot, s.index_slot, s.window_height, s.window_width, Index, Pooled>{};
+  else if constexpr (s.kind == StepKind::random)
+    return Random<s.which, static_cast<int>(s.value), Index, s.registers[0], s.registers[1]>{};
+  else if constexpr (s.kind == StepKind::lookup)
+    return Lookup<s.slot, s.element, s.window_height, s.window_width, Index, s.registers[0], s.registers[1]>{};
   else if constexpr (arity(s.map) == 1) return Apply<s.map, s.registers[0]>{};
   else if constexpr (arity(s.map) == 2) return Apply<s.map, s.registers[0], s.registers[1]>{};
   else return Apply<s.map, s.registers[0], s.registers[1], s.registers[2]>{};

@@ -22,8 +22,7 @@ namespace detail {
 
 template <template <class> class Tag, class Default, class... Options>
 struct RatioOf {
-  static constexpr float value =
-      static_cast<float>(static_cast<double>(Default::num) / static_cast<double>(Default::den));
+  static constexpr float value = ratio<Default>;
 };
 template <template <class> class Tag, class Default, class First, class... Rest>
 struct RatioOf<Tag, Default, First, Rest...> : RatioOf<Tag, Default, Rest...> {};

@@ -2,6 +2,7 @@
 // plainly right; every executor is tested against it, and it is itself tested against Eigen and finite differences.
 #pragma once
 
+#include <inlay/core/random.hpp>
 #include <inlay/graph/build.hpp>
 
 #include <cmath>
@@ -115,6 +116,12 @@ class Interpreter {
       double* out = y.data() + s * n.shape.count();
       switch (n.op) {
         case Op::map: map(n, s, out); break;
+        case Op::random:
+          for (std::int64_t i = 0; i < n.shape.count(); ++i)
+            out[i] = random_element(static_cast<float>(*data(n, 0, s)), static_cast<float>(*data(n, 1, s)), n.index, s,
+                                    static_cast<std::uint32_t>(i), static_cast<int>(n.value));
+          break;
+        case Op::lookup: lookup(n, s, out); break;
         case Op::reshape:
           for (std::int64_t i = 0; i < n.shape.count(); ++i) out[i] = data(n, 0, s)[i];
           break;
@@ -135,6 +142,17 @@ class Interpreter {
       double v[max_operands] = {};
       for (int k = 0; k < n.operand_count; ++k) v[k] = data(n, k, s)[position(operand(n, k).shape, at, n.shape.rank)];
       out[i] = apply(n.map, v[0], v[1], v[2]);
+    });
+  }
+
+  void lookup(const Node& n, int s, double* out) {
+    const Shape& x = operand(n, 0).shape;
+    each(n.shape, [&](const int* at, std::int64_t i) {
+      const double row = data(n, 1, s)[position(operand(n, 1).shape, at, 3)];
+      const double column = data(n, 2, s)[position(operand(n, 2).shape, at, 3)];
+      const int from[] = {static_cast<int>(row), static_cast<int>(column), at[2]};
+      const bool inside = row >= 0 && row < x.extents[0] && column >= 0 && column < x.extents[1];
+      out[i] = inside ? data(n, 0, s)[position(x, from, 3)] : 0;
     });
   }
 

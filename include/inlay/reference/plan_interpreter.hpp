@@ -136,7 +136,10 @@ class PlanInterpreter {
     registers.assign(static_cast<std::size_t>(range.count) + 1, 0.0);
     for (int i = 0; i < range.count; ++i) {
       const Step& step = plan.steps.data[range.first + i];
-      for (int k = 0; k < (step.kind == StepKind::apply ? arity(step.map) : step.kind == StepKind::store); ++k)
+      const int used = step.kind == StepKind::apply                                     ? arity(step.map)
+                       : step.kind == StepKind::lookup || step.kind == StepKind::random ? 2
+                                                                                        : step.kind == StepKind::store;
+      for (int k = 0; k < used; ++k)
         if (step.registers[k] < 0 || step.registers[k] >= i) throw Error("plan: a step reads a later register");
       registers[static_cast<std::size_t>(i)] = run(step, at, s, value, position);
     }
@@ -164,6 +167,15 @@ class PlanInterpreter {
         const At from{at[0], at[1] * step.window_height + named / step.window_width,
                       at[2] * step.window_width + named % step.window_width, at[3]};
         return load(bound(step.slot), sample + index(step.strides, from));
+      }
+      case StepKind::random:
+        return random_element(static_cast<float>(in(0)), static_cast<float>(in(1)), step.which, s,
+                              static_cast<std::uint32_t>(index(step.strides, at)), static_cast<int>(step.value));
+      case StepKind::lookup: {
+        const double row = in(0), column = in(1);
+        if (!(row >= 0 && row < step.window_height && column >= 0 && column < step.window_width)) return 0;
+        return load(bound(step.slot),
+                    sample + index(step.strides, {at[0], static_cast<int>(row), static_cast<int>(column), at[3]}));
       }
       case StepKind::apply: return apply(step.map, in(0), in(1), in(2));
     }

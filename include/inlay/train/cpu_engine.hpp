@@ -18,6 +18,7 @@ class CpuEngine {
   using Training = Program<TrainingGraph<Net, Optimizer, Loss, Metric>>;
   using Evaluation = Program<EvaluationGraph<Net, Loss, Metric>>;
   using Prediction = Program<Inference<Net>>;
+  static constexpr int number_count = Training::plan.inputs.size - 2;
   static constexpr Element element = Prediction::plan.inputs.data[0].element;
   static constexpr std::int64_t sample_bytes = Prediction::plan.inputs.data[0].shape.count() * size_of(element);
 
@@ -46,7 +47,8 @@ class CpuEngine {
   /// The order in which it takes them: kept by reference, too.
   void set_order(const std::vector<int>& sample_order) { order = sample_order.data(); }
 
-  /// One training step on samples first, ..., first + count - 1 of the order.
+  /// One training step on samples first, ..., first + count - 1 of the order. `numbers`: those that the training graph
+  /// takes beside samples and labels.
   void train(int first, int count, const float* numbers) {
     const int* picks = order + first;
     gathered.grow(sample_bytes * count);
@@ -56,7 +58,7 @@ class CpuEngine {
       gathered_labels[static_cast<std::size_t>(i)] = source_labels[picks[i]];
     }
     auto& program = prepare(training);
-    for (int i = 0; i < Optimizer::number_count; ++i) program.bind_input(2 + i, numbers + i);
+    for (int i = 0; i < number_count; ++i) program.bind_input(2 + i, numbers + i);
     run(program, gathered.data(), gathered_labels.data(), count);
   }
   /// Loss and metric of `count` samples, without training.

@@ -35,6 +35,7 @@ class CudaEngine {
   using Training = Program<TrainingGraph<Net, Optimizer, Loss, Metric>>;
   using Evaluation = Program<EvaluationGraph<Net, Loss, Metric>>;
   using Prediction = Program<Inference<Net>>;
+  static constexpr int number_count = Training::plan.inputs.size - 2;
   static constexpr std::int64_t sample_bytes =
       Prediction::plan.inputs.data[0].shape.count() * size_of(Prediction::plan.inputs.data[0].element);
 
@@ -82,7 +83,7 @@ class CudaEngine {
 
   void train(int first, int count, const float* numbers) {
     auto& program = prepare(training);
-    for (int i = 0; i < Optimizer::number_count; ++i) program.set_number(2 + i, numbers[i]);
+    for (int i = 0; i < number_count; ++i) program.set_number(2 + i, numbers[i]);
     program.set_cursor(first);
     program.replay(count);
     add_to_sums(program, count);

@@ -3,6 +3,7 @@
 // nvcc and a device is usable, on the CPU otherwise.
 #pragma once
 
+#include <inlay/core/random.hpp>
 #include <inlay/data/dataset.hpp>
 #include <inlay/data/shuffle.hpp>
 #include <inlay/io/safetensors.hpp>
@@ -30,7 +31,7 @@ namespace inlay {
 enum class Device : std::uint8_t { automatic, cpu, cuda };
 
 struct CompileOptions {
-  std::uint64_t seed = 0;             ///< of the initial weights
+  std::uint64_t seed = 0;             ///< of the initial weights and of random layers
   Device device = Device::automatic;  ///< cuda: fail where no GPU is usable instead of falling back
   int threads = 0;                    ///< of the CPU; 0: OMP_NUM_THREADS, or one a core
   int verbose = 1;                    ///< 0: do not say what the model runs on
@@ -56,7 +57,8 @@ class Model {
 
   Optimizer optimizer;  ///< its fields may be changed between steps
 
-  Model(Optimizer with, const CompileOptions& options) : optimizer(with), engine(make_engine(options)) {
+  Model(Optimizer with, const CompileOptions& options)
+      : optimizer(with), engine(make_engine(options)), seed(options.seed) {
     std::vector<float> values;
     for (int i = 0; i < plan.parameters.size; ++i) {
       values.resize(static_cast<std::size_t>(plan.parameters.data[i].shape.count()));
@@ -210,6 +212,7 @@ class Model {
   static constexpr int inference_batch = 256;
 
   Engine engine;
+  std::uint64_t seed;
   std::int64_t step_number = 0;
 
   static Engine make_engine(const CompileOptions& options) {
@@ -245,8 +248,11 @@ class Model {
   }
 
   void train(int first, int count) {
-    float numbers[Optimizer::number_count > 0 ? Optimizer::number_count : 1];
-    optimizer.numbers(++step_number, numbers);
+    float numbers[Cpu::number_count + 1];
+    const RandomKey key = random_key(seed, static_cast<std::uint64_t>(++step_number));
+    constexpr int keys = Cpu::number_count - Optimizer::number_count;  // 2 if there are random layers, else 0
+    for (int i = 0; i < keys; ++i) numbers[i] = key.number[i];
+    optimizer.numbers(step_number, numbers + keys);
     std::visit([&](auto& e) { e.train(first, count, numbers); }, engine);
   }
 
