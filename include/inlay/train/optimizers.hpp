@@ -11,15 +11,21 @@
 
 namespace inlay {
 
-/// p <- p - learning_rate * g
+/// p <- p - learning_rate * (g + weight_decay * p)
 struct SGD {
   LearningRate learning_rate = 0.01f;
+  float weight_decay = 0;
 
-  static constexpr int number_count = 1;
+  static constexpr int number_count = 2;
   /// The numbers of step 1, 2, ...
-  void numbers(std::int64_t step, float* out) const { out[0] = learning_rate(step - 1); }
+  void numbers(std::int64_t step, float* out) const {
+    out[0] = learning_rate(step - 1);
+    out[1] = weight_decay;
+  }
 
-  static constexpr void update(Update u) { u.assign(u.parameter() - u.number(0) * u.gradient()); }
+  static constexpr void update(Update u) {
+    u.assign(u.parameter() - u.number(0) * (u.gradient() + u.number(1) * u.parameter()));
+  }
 };
 
 /// v <- momentum * v - learning_rate * (g + weight_decay * p); p <- p + v, or with Nesterov's look-ahead
