@@ -12,6 +12,7 @@
 #include <inlay/nn/max_pooling2d.hpp>
 #include <inlay/nn/rescaling.hpp>
 #include <inlay/nn/sequential.hpp>
+#include <inlay/train/best_checkpoint.hpp>
 #include <inlay/train/early_stopping.hpp>
 #include <inlay/train/model.hpp>
 
@@ -471,6 +472,29 @@ TEST_CASE("a callback can stop within an epoch, which then ends with what was se
   CHECK(batches == 2);
   CHECK(history.epoch == std::vector<int>{0});
   CHECK(std::isfinite(history.loss.at(0)));
+}
+
+TEST_CASE("BestCheckpoint's file holds the model as it was after the best epoch") {
+  TemporaryFolder folder;
+  const data::Dataset set = bands(40), validation = bands(30, 2);
+  SmallModel model = make_model();
+  BestCheckpoint checkpoint{folder / "best.safetensors"};
+  std::vector<std::vector<Weight>> after;
+  FitOptions options = quiet(5);
+  options.validation_data = &validation;
+  options.callbacks = {&checkpoint, on_epoch_begin([&](int epoch) {
+                         if (epoch == 3) model.optimizer.learning_rate = 1;  // from here on it gets worse
+                       }),
+                       on_epoch_end([&](int, const Logs&) { after.push_back(model.get_weights()); })};
+  const History history = model.fit(set, options);
+  const auto best = std::ranges::min_element(history.val_loss);
+  CHECK(checkpoint.best == *best);
+  CHECK(checkpoint.best_epoch == best - history.val_loss.begin());
+  REQUIRE(checkpoint.best_epoch < 4);
+  SmallModel loaded = make_model(2);
+  loaded.load(folder / "best.safetensors");
+  CHECK(loaded.get_weights() == after[static_cast<std::size_t>(checkpoint.best_epoch)]);
+  CHECK(loaded.evaluate(validation).loss == *best);
 }
 
 TEST_CASE("EarlyStopping ends a fit that no longer improves, and validation_data fills the val_ columns") {

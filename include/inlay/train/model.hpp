@@ -88,6 +88,8 @@ class Model {
     for (const Callback& c : options.callbacks) every_batch = every_batch || c.wants_batches();
 
     std::visit([&](auto& e) { e.load(set.images.data(), set.labels.data(), set.size()); }, engine);
+    const Handle handle(*this);
+    for (const Callback& c : options.callbacks) c.set_model(handle);
     Next next = notify(options.callbacks, [](const Callback& c) { return c.on_train_begin(); });
     Logs logs;
     for (int epoch = 0; epoch < options.epochs && next == Next::proceed; ++epoch) {
@@ -208,6 +210,13 @@ class Model {
 
  private:
   static constexpr int inference_batch = 256;
+
+  /// This model, for callbacks.
+  struct Handle : ModelInTraining {
+    const Model& model;
+    explicit Handle(const Model& of) : model(of) {}
+    void save(const std::string& path) const override { model.save(path); }
+  };
 
   Engine engine;
   std::int64_t step_number = 0;
