@@ -63,6 +63,17 @@ TEST_CASE("Adam's steps agree with the reference, run or replayed, for several b
   }
 }
 
+TEST_CASE("steps with L2 agree with the reference, loss included") {
+  using Net = nn::Sequential<nn::Input<8, 8, 2>, nn::Conv2D<3, 3, nn::Same, nn::Relu, nn::L2<std::ratio<1, 8>>>,
+                             nn::Flatten, nn::Dense<4, nn::L2<std::ratio<1, 32>>>>;
+  using P = Program<TrainingGraph<Net, SGD, SparseCategoricalCrossentropy, Accuracy>>;
+  Case c = Case::of<P>(3, 4);
+  set_numbers(c, SGD{.learning_rate = 0.05f}, 1);
+  const double worst = stray<P>(c, 3, 3, true);
+  MESSAGE("L2: worst difference " << worst);
+  CHECK(worst < 2e-6);
+}
+
 TEST_CASE("an evaluation program shares the training program's parameters") {
   using T = Training<SGD>;
   Case c = Case::of<T>(4, 4);

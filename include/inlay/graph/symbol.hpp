@@ -18,6 +18,7 @@ struct Tracer {
   Name scope;
   bool training = false;  // layers that differ between training and inference ask
   List<Output> updates;   // next values of parameters that layers keep themselves, in training
+  List<int> penalties;    // numbers that the loss gains
 };
 
 /// A symbolic tensor of one sample (Batched) or one shared by all, with its extents outermost first.
@@ -350,6 +351,13 @@ constexpr auto parameter(SymbolicTensor auto like, const char* name, Initializer
 constexpr void assign_in_training(SymbolicTensor auto parameter, SymbolicTensor auto next) {
   Tracer& tracer = *parameter.tracer;
   tracer.updates.push(Output{next.node, tracer.graph.nodes.data[parameter.node].index});
+}
+
+/// Adds a number shared by all samples, such as a penalty on a parameter, to the mean loss.
+template <SymbolicTensor X>
+constexpr void add_to_loss(X penalty) {
+  static_assert(!X::batched && X::size() == 1, "add_to_loss takes one number that all samples share");
+  penalty.tracer->penalties.push(build::reshape(penalty.tracer->graph, penalty.node, Shape{}));
 }
 
 /// Prefixes the names of parameters made during its life: "dense.", or "dense_1." where that is taken.
