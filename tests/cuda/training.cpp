@@ -35,7 +35,8 @@ template <class Optimizer>
 void set_numbers(Case& c, const Optimizer& optimizer, int step) {
   float numbers[Optimizer::number_count];
   optimizer.numbers(step, numbers);
-  for (std::size_t i = 0; i < Optimizer::number_count; ++i) c.inputs[2 + i] = {double{numbers[i]}};
+  c.inputs[2] = {0.1};  // label smoothing
+  for (std::size_t i = 0; i < Optimizer::number_count; ++i) c.inputs[3 + i] = {double{numbers[i]}};
 }
 
 }  // namespace
@@ -83,6 +84,7 @@ TEST_CASE("an evaluation program shares the training program's parameters") {
   evaluation.bind_parameters(training.parameters);
   for (int i : {0, 1})
     evaluation.upload_input(i, bytes_of(c.inputs[static_cast<std::size_t>(i)], T::plan.inputs[i].element));
+  evaluation.set_number(2, static_cast<float>(c.inputs[2][0]));
   float before = 0, loss = 0, after = 0;
   evaluation.run(4);
   evaluation.read_output(0, 4, &before);

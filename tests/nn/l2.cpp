@@ -50,10 +50,12 @@ double sum_of_squares(const reference::Values& values) {
 TEST_CASE("L2 adds its factor times the sum of the kernel's squares to the mean loss, in training and evaluation") {
   const auto in = test::random_inputs(Evaluation<Plain>::make(), samples, 1).values[0];
   const auto weights = parameters();
-  const double plain = reference::evaluate(Evaluation<Plain>::make(), samples, {in, labels}, weights).outputs[0][0];
+  const double plain =
+      reference::evaluate(Evaluation<Plain>::make(), samples, {in, labels, {0}}, weights).outputs[0][0];
   const double expected = plain / samples + sum_of_squares(weights[0]) / 8 + sum_of_squares(weights[2]) / 32;
-  const auto evaluated = reference::evaluate(Evaluation<Penalised>::make(), samples, {in, labels}, weights);
-  const auto trained = reference::evaluate(Training<Penalised>::make(), samples, {in, labels, {0.5}, {0}}, weights);
+  const auto evaluated = reference::evaluate(Evaluation<Penalised>::make(), samples, {in, labels, {0}}, weights);
+  const auto trained =
+      reference::evaluate(Training<Penalised>::make(), samples, {in, labels, {0}, {0.5}, {0}}, weights);
   CHECK(evaluated.outputs[0][0] / samples == doctest::Approx(expected).epsilon(1e-13));
   CHECK(trained.outputs[0][0] == evaluated.outputs[0][0]);
 }
@@ -61,8 +63,9 @@ TEST_CASE("L2 adds its factor times the sum of the kernel's squares to the mean 
 TEST_CASE("its gradient is twice the factor times the kernel") {
   const auto in = test::random_inputs(Evaluation<Plain>::make(), samples, 2).values[0];
   const auto weights = parameters();
-  const auto plain = reference::evaluate(Training<Plain>::make(), samples, {in, labels, {0.5}, {0}}, weights);
-  const auto penalised = reference::evaluate(Training<Penalised>::make(), samples, {in, labels, {0.5}, {0}}, weights);
+  const auto plain = reference::evaluate(Training<Plain>::make(), samples, {in, labels, {0}, {0.5}, {0}}, weights);
+  const auto penalised =
+      reference::evaluate(Training<Penalised>::make(), samples, {in, labels, {0}, {0.5}, {0}}, weights);
   const double factors[] = {1.0 / 8, 0, 1.0 / 32, 0};
   for (std::size_t p = 0; p < 4; ++p)
     for (std::size_t i = 0; i < weights[p].size(); ++i)

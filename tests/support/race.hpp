@@ -37,9 +37,10 @@ class Race {
       reinterpret_cast<std::int32_t*>(in.bytes[1].data())[i] = label;
       in.values[1][i] = label;
     }
-    float numbers[8] = {};
-    Optimizer{}.numbers(++steps, numbers);
-    for (int i = 0; i < Optimizer::number_count; ++i) {
+    float numbers[8] = {0.1f};  // of the loss: label smoothing
+    const int of_loss = graph.inputs.size - 2 - Optimizer::number_count;
+    Optimizer{}.numbers(++steps, numbers + of_loss);
+    for (int i = 0; i < of_loss + Optimizer::number_count; ++i) {
       std::memcpy(in.bytes[static_cast<std::size_t>(2 + i)].data(), numbers + i, 4);
       in.values[static_cast<std::size_t>(2 + i)] = {numbers[i]};
     }

@@ -122,7 +122,7 @@ struct ReferenceSteps {
   explicit ReferenceSteps(const Fixture& fixture) : parameters(fixture.weights("initial")), samples(fixture.samples()) {
     for (int i = 8; i < graph.parameters.size; ++i)
       parameters.emplace_back(static_cast<std::size_t>(graph.parameters[i].shape.count()), 0.0);
-    inputs = {scaled(fixture.at("images")), fixture.at("labels"), {0}, {1 - 0.9}, {1 - 0.999}, {1e-7}};
+    inputs = {scaled(fixture.at("images")), fixture.at("labels"), {0}, {0}, {1 - 0.9}, {1 - 0.999}, {1e-7}};
   }
   /// Images such that the network's float 1/255 makes of them what PyTorch's double makes.
   static reference::Values scaled(reference::Values images) {
@@ -133,7 +133,7 @@ struct ReferenceSteps {
   /// One step; returns the mean loss before it.
   double step() {
     ++steps;
-    inputs[2][0] = 1e-3 * std::sqrt(1 - std::pow(0.999, steps)) / (1 - std::pow(0.9, steps));
+    inputs[3][0] = 1e-3 * std::sqrt(1 - std::pow(0.999, steps)) / (1 - std::pow(0.9, steps));
     const reference::Result result = reference::evaluate(graph, samples, inputs, parameters);
     parameters = result.updated;
     return result.outputs[0][0] / samples;
@@ -495,6 +495,27 @@ TEST_CASE("BestCheckpoint's file holds the model as it was after the best epoch"
   loaded.load(folder / "best.safetensors");
   CHECK(loaded.get_weights() == after[static_cast<std::size_t>(checkpoint.best_epoch)]);
   CHECK(loaded.evaluate(validation).loss == *best);
+}
+
+TEST_CASE("label smoothing is part of the loss, in training and evaluation, and may change between steps") {
+  const data::Dataset set = bands(12);
+  SmallModel model = make_model();
+  const std::vector<float> logits = model.predict(set.images);
+  double expected = 0;
+  for (std::size_t n = 0; n < 12; ++n)
+    for (int k = 0; k < classes; ++k) {
+      const double share = 0.25 / classes + (set.labels[n] == k ? 0.75 : 0);
+      expected += share * scores({logits.begin() + 3 * n, logits.begin() + 3 * n + 3}, {k}).loss / 12;
+    }
+  const double plain = model.evaluate(set).loss;
+  model.loss.label_smoothing = 0.25f;
+  CHECK(model.evaluate(set).loss == doctest::Approx(expected).epsilon(1e-6));
+  CHECK(train_on(model, set, 0, 12).loss == doctest::Approx(expected).epsilon(1e-6));
+  CHECK(std::fabs(plain - expected) > 1e-3);
+  CHECK(has(message_of<Error>([&] {
+              compile<Net>(Adam{}, SparseCategoricalCrossentropy{.label_smoothing = 1.5f}, Accuracy{}, {.verbose = 0});
+            }),
+            "label_smoothing 1.5"));
 }
 
 TEST_CASE("EarlyStopping ends a fit that no longer improves, and validation_data fills the val_ columns") {

@@ -62,10 +62,12 @@ void check_against(const Optimizer& optimizer, Rule rule) {
   for (int step = 1; step <= 6; ++step) {
     float numbers[Optimizer::number_count];
     optimizer.numbers(step, numbers);
-    std::vector<reference::Values> inputs{x, y};
+    std::vector<reference::Values> inputs{x, y, {0}};
+    const float smoothing = 0;
+    executor.bind_input(2, &smoothing);
     for (int i = 0; i < Optimizer::number_count; ++i) {
       inputs.push_back({numbers[i]});
-      executor.bind_input(2 + i, numbers + i);
+      executor.bind_input(3 + i, numbers + i);
     }
     parameters = reference::evaluate(graph, samples, inputs, parameters).updated;
     executor.run(samples);

@@ -279,6 +279,11 @@ constexpr auto mean_over_batch(X x) {
   return sum_over_batch(x) / batch_size(x);
 }
 
+/// A number that is given with each run: a further input of the program.
+constexpr auto run_time_number(SymbolicTensor auto like) {
+  return Symbol<Element::f32, false>{like.tracer, build::input(like.tracer->graph, Shape{}, Element::f32, false)};
+}
+
 /// Coordinates 0, 1, ... of a vector of N elements.
 template <int N>
 constexpr auto iota(SymbolicTensor auto like) {

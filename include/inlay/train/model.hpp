@@ -45,6 +45,7 @@ class Model {
   using Engine = std::variant<Cpu>;
 #endif
   static constexpr auto& plan = Cpu::Training::plan;
+  static constexpr int loss_number_count = Cpu::Evaluation::plan.inputs.size - 2;
   static constexpr int weight_count = Cpu::Prediction::plan.parameters.size;
 
  public:
@@ -55,8 +56,11 @@ class Model {
       Cpu::Prediction::plan.values.data[Cpu::Prediction::plan.outputs.data[0].value].count;
 
   Optimizer optimizer;  ///< its fields may be changed between steps
+  Loss loss;            ///< likewise
 
-  Model(Optimizer with, const CompileOptions& options) : optimizer(with), engine(make_engine(options)) {
+  Model(Optimizer with, const CompileOptions& options, Loss minimised = {})
+      : optimizer(with), loss(minimised), engine(make_engine(options)) {
+    if constexpr (requires { loss.check(); }) loss.check();
     std::vector<float> values;
     for (int i = 0; i < plan.parameters.size; ++i) {
       values.resize(static_cast<std::size_t>(plan.parameters.data[i].shape.count()));
@@ -136,9 +140,12 @@ class Model {
   Logs evaluate(const data::Dataset& set) {
     check(set, "evaluate");
     const auto* samples = reinterpret_cast<const Sample*>(set.images.data());
+    float numbers[loss_number_count + 1];
+    loss_numbers(numbers);
     for (int first = 0; first < set.size(); first += inference_batch) {
       const int count = set.size() - first < inference_batch ? set.size() - first : inference_batch;
-      std::visit([&](auto& e) { e.evaluate(samples + first * sample_size, set.labels.data() + first, count); }, engine);
+      const int* labels = set.labels.data() + first;
+      std::visit([&](auto& e) { e.evaluate(samples + first * sample_size, labels, count, numbers); }, engine);
     }
     return logs_of(read());
   }
@@ -253,9 +260,14 @@ class Model {
     return {.loss = sums.loss / n, .accuracy = sums.metric / n};
   }
 
+  void loss_numbers([[maybe_unused]] float* out) const {
+    if constexpr (loss_number_count > 0) loss.numbers(out);
+  }
+
   void train(int first, int count) {
-    float numbers[Optimizer::number_count > 0 ? Optimizer::number_count : 1];
-    optimizer.numbers(++step_number, numbers);
+    float numbers[loss_number_count + Optimizer::number_count + 1];
+    loss_numbers(numbers);
+    optimizer.numbers(++step_number, numbers + loss_number_count);
     std::visit([&](auto& e) { e.train(first, count, numbers); }, engine);
   }
 
@@ -325,8 +337,9 @@ class Model {
 
 /// Makes a model of a network type, ready to train.
 template <class Net, class Optimizer, class Loss, class Metric>
-Model<Net, Optimizer, Loss, Metric> compile(Optimizer optimizer, Loss, Metric, const CompileOptions& options = {}) {
-  return Model<Net, Optimizer, Loss, Metric>(optimizer, options);
+Model<Net, Optimizer, Loss, Metric> compile(Optimizer optimizer, Loss loss, Metric,
+                                            const CompileOptions& options = {}) {
+  return Model<Net, Optimizer, Loss, Metric>(optimizer, options, loss);
 }
 
 }  // namespace inlay

@@ -1,6 +1,6 @@
 // The graphs of one step: training (forward, loss, metric, backward and update in one program) and evaluation.
-// Inputs: 0 the samples, 1 the labels, then the optimiser's numbers. Outputs: the sums over the batch of the loss
-// and of the metric.
+// Inputs: 0 the samples, 1 the labels, then the loss's numbers, then the optimiser's. Outputs: the sums over the batch
+// of the loss and of the metric.
 #pragma once
 
 #include <inlay/graph/gradient.hpp>
