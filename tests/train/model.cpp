@@ -11,6 +11,7 @@
 #include <inlay/nn/input.hpp>
 #include <inlay/nn/max_pooling2d.hpp>
 #include <inlay/nn/rescaling.hpp>
+#include <inlay/nn/residual.hpp>
 #include <inlay/nn/sequential.hpp>
 #include <inlay/train/best_checkpoint.hpp>
 #include <inlay/train/early_stopping.hpp>
@@ -299,6 +300,45 @@ TEST_CASE("set_weights names every difference at once and changes nothing") {
   wrong.push_back({"8.dense.kernel", {1}, {1}});
   CHECK(has(message_of<Error>([&] { model.set_weights(wrong); }), "8.dense.kernel is not in the network"));
   CHECK(model.get_weights() == before);
+}
+
+TEST_CASE("a layer's weights are read and replaced by its name or its index") {
+  SmallModel model = make_model(1), other = make_model(2);
+  const std::vector<Weight> all = model.get_weights();
+  const std::vector<Weight> second{all[2], all[3]};
+  CHECK(model.layer<"3.conv2d">().get_weights() == second);
+  CHECK(model.layer<3>().get_weights() == second);
+  CHECK(model.layer<"5.flatten">().get_weights().empty());
+  CHECK(model.layer<0>().get_weights().empty());
+
+  std::vector<Weight> expected = other.get_weights();
+  expected[2] = all[2];
+  expected[3] = all[3];
+  other.layer<"3.conv2d">().set_weights(second);
+  CHECK(other.get_weights() == expected);
+  const std::string message = message_of<Error>([&] { other.layer<7>().set_weights(second); });
+  CAPTURE(message);
+  CHECK(has(message, "set_weights: these are not the weights of layer 7"));
+  CHECK(has(message, "expected 7.dense.kernel, found 3.conv2d.kernel"));
+  CHECK(other.get_weights() == expected);
+}
+
+TEST_CASE("a layer that holds others has all their weights, and each is reached by its path") {
+  using Nested = nn::Sequential<nn::Input<8, 8, 1, std::uint8_t>, nn::Flatten,
+                                nn::Residual<nn::Dense<8>, nn::Dense<64>>, nn::Dense<3>>;
+  auto model = compile<Nested>(SGD{}, SparseCategoricalCrossentropy{}, Accuracy{}, {.threads = 1, .verbose = 0});
+  const std::vector<Weight> all = model.get_weights();
+  CHECK(model.layer<"2.residual">().get_weights() == std::vector<Weight>{all[0], all[1], all[2], all[3]});
+  CHECK(model.layer<2>().get_weights().size() == 4);
+  CHECK(model.layer<"2.1.dense">().get_weights() == std::vector<Weight>{all[2], all[3]});
+}
+
+TEST_CASE("a layer that is not there is refused with the names of those that are") {
+  SmallModel model = make_model();
+  const std::string message = message_of<Error>([&] { model.layer<"3.conv">(); });
+  CAPTURE(message);
+  CHECK(has(message, "no layer \"3.conv\""));
+  CHECK(has(message, "0.input, 1.rescaling, 2.conv2d, 3.conv2d, 4.max_pooling2d, 5.flatten, 6.dense, 7.dense"));
 }
 
 TEST_CASE("training goes on after save and load with the bits of training without interruption") {

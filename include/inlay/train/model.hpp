@@ -13,6 +13,7 @@
 #include <inlay/train/fit_options.hpp>
 #include <inlay/train/history.hpp>
 #include <inlay/train/initialize.hpp>
+#include <inlay/train/model_layer.hpp>
 #include <inlay/train/optimizers.hpp>
 #include <inlay/train/progress.hpp>
 #include <inlay/train/weights.hpp>
@@ -186,10 +187,22 @@ class Model {
   std::vector<Weight> get_weights() const { return weights(0, weight_count); }
 
   /// Replaces all weights. Throws Error listing every difference, and changes nothing, if they are not this network's.
-  void set_weights(const std::vector<Weight>& weights) {
-    if (const std::string wrong = differences(plan.parameters.data, weight_count, weights); !wrong.empty())
-      throw Error("set_weights: these are not the weights of this network:" + wrong);
-    for (int i = 0; i < weight_count; ++i) upload(i, weights[static_cast<std::size_t>(i)].values.data());
+  void set_weights(const std::vector<Weight>& weights) { set_weights("this network", 0, weight_count, weights); }
+
+  /// The layer of this name, as in summary, or of this path, as in the names of weights. Throws Error listing the
+  /// layers if there is none.
+  template <Literal Path>
+  ModelLayer<Model> layer() {
+    const detail::WeightRange range = detail::weights_of_layer<Net>(plan.parameters.data, weight_count, Path.text);
+    return {*this, Path.text, range.first, range.count};
+  }
+  /// The layer of this index, as in summary.
+  template <int Index>
+  ModelLayer<Model> layer() {
+    error::require<(Index >= 0 && Index < Net::size), error::the_network_has_no_layer_of_index<Index, Net>>();
+    const std::string path = std::to_string(Index);
+    const detail::WeightRange range = detail::weights_below(plan.parameters.data, weight_count, path);
+    return {*this, "layer " + path, range.first, range.count};
   }
 
   /// Writes weights, optimiser state and the network's fingerprint as safetensors. The file is replaced whole or,
@@ -216,6 +229,7 @@ class Model {
   }
 
  private:
+  friend class ModelLayer<Model>;
   static constexpr int inference_batch = 256;
 
   /// This model, for callbacks.
@@ -244,6 +258,11 @@ class Model {
     return Engine(std::in_place_type<Cpu>, threads);
   }
 
+  void set_weights(const std::string& of, int first, int count, const std::vector<Weight>& weights) {
+    if (const std::string wrong = differences(plan.parameters.data + first, count, weights); !wrong.empty())
+      throw Error("set_weights: these are not the weights of " + of + ":" + wrong);
+    for (int i = 0; i < count; ++i) upload(first + i, weights[static_cast<std::size_t>(i)].values.data());
+  }
   void upload(int parameter, const float* values) {
     std::visit([&](auto& e) { e.upload(parameter, values); }, engine);
   }
