@@ -5,6 +5,7 @@
 #include "../temporary_folder.hpp"
 
 #include <inlay/nn/activations.hpp>
+#include <inlay/nn/batch_normalization.hpp>
 #include <inlay/nn/conv2d.hpp>
 #include <inlay/nn/dense.hpp>
 #include <inlay/nn/flatten.hpp>
@@ -426,6 +427,39 @@ TEST_CASE("a loss that is not finite stops fit with the state from before the ep
   model.fit(set, quiet());
   untouched.fit(set, quiet());
   CHECK(model.get_weights() == untouched.get_weights());  // the optimiser's state was restored, too
+}
+
+TEST_CASE("a single sample is refused where batch normalisation would take the variance of one value") {
+  using Normalised = nn::Sequential<nn::Input<8, 8, 1, std::uint8_t>, nn::Rescaling<std::ratio<1, 255>>, nn::Flatten,
+                                    nn::Dense<4>, nn::BatchNormalization<nn::Relu>, nn::Dense<3>>;
+  auto model = compile<Normalised>(SGD{}, SparseCategoricalCrossentropy{}, Accuracy{}, {.threads = 1, .verbose = 0});
+  const std::vector<Weight> before = model.get_weights();
+  const data::Dataset set = bands(17);
+  int called = 0;
+  auto refusal = [&](FitOptions options) {
+    options.callbacks = {on_train_begin([&] { ++called; })};
+    return message_of<Error>([&] { model.fit(set, options); });
+  };
+  CHECK(has(refusal(quiet(1, 16)),
+            "fit: the last batch of an epoch has 1 of the at least 2 samples that "
+            "4.batch_normalization.moving_variance needs in a training step; choose another batch_size"));
+  CHECK(has(refusal(quiet(1, 1)), "fit: a batch has 1"));
+  CHECK(has(message_of<Error>([&] { model.train_on_batch(images(set, 0, 1), labels(set, 0, 1)); }),
+            "train_on_batch: the batch has 1"));
+  CHECK(called == 0);
+  CHECK(model.get_weights() == before);
+  CHECK(refusal(quiet(1, 15)).empty());
+  CHECK(refusal(quiet(1, 100)).empty());
+  CHECK_FALSE(model.get_weights() == before);
+  CHECK(model.predict(images(set, 0, 1)).size() == 3);  // inference takes any number
+}
+
+TEST_CASE("where there are pixels a single sample has a variance") {
+  using Normalised =
+      nn::Sequential<nn::Input<8, 8, 1, std::uint8_t>, nn::BatchNormalization<>, nn::Flatten, nn::Dense<3>>;
+  auto model = compile<Normalised>(SGD{}, SparseCategoricalCrossentropy{}, Accuracy{}, {.threads = 1, .verbose = 0});
+  const data::Dataset set = bands(1);
+  CHECK(std::isfinite(model.train_on_batch(set.images, set.labels).loss));
 }
 
 TEST_CASE("a train_on_batch whose loss is not finite changes nothing") {

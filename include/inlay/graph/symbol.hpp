@@ -352,10 +352,13 @@ constexpr auto parameter(SymbolicTensor auto like, const char* name, Initializer
   return Symbol<Element::f32, false, Extents...>{&tracer, build::parameter(tracer.graph, p)};
 }
 
-/// In training: the parameter's next value, in steps whose loss is finite.
-constexpr void assign_in_training(SymbolicTensor auto parameter, SymbolicTensor auto next) {
+/// In training: the parameter's next value, in steps whose loss is finite. Steps of fewer than `least_samples` are
+/// refused.
+constexpr void assign_in_training(SymbolicTensor auto parameter, SymbolicTensor auto next, int least_samples = 1) {
   Tracer& tracer = *parameter.tracer;
-  tracer.updates.push(Output{next.node, tracer.graph.nodes.data[parameter.node].index});
+  const int index = tracer.graph.nodes.data[parameter.node].index;
+  tracer.graph.parameters.data[index].least_samples = least_samples;
+  tracer.updates.push(Output{next.node, index});
 }
 
 /// Adds a number shared by all samples, such as a penalty on a parameter, to the mean loss.

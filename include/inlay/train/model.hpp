@@ -85,6 +85,9 @@ class Model {
     options.check();
     check(set, "fit");
     if (options.validation_data != nullptr) check(*options.validation_data, "fit: validation_data");
+    const int rest = set.size() % options.batch_size;
+    check_least_samples(options.batch_size < set.size() ? options.batch_size : set.size(), "fit: a batch");
+    if (rest > 0) check_least_samples(rest, "fit: the last batch of an epoch");
     History history;
     const int steps = (set.size() + options.batch_size - 1) / options.batch_size;
     Progress progress(options.epochs, steps, {.verbose = options.verbose});
@@ -155,6 +158,7 @@ class Model {
   /// not finite changes nothing.
   Logs train_on_batch(std::span<const Sample> samples, std::span<const int> labels) {
     check_batch(samples.size(), labels, "train_on_batch");
+    check_least_samples(static_cast<int>(labels.size()), "train_on_batch: the batch");
     std::vector<int> order(labels.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
     std::visit([&](auto& e) { e.load(samples.data(), labels.data(), static_cast<int>(labels.size())); }, engine);
@@ -339,6 +343,14 @@ class Model {
     }
     static_assert(Cpu::element == Element::u8, "data sets hold bytes: give nn::Input the element std::uint8_t");
     check_batch(set.images.size(), set.labels, who);
+  }
+  /// Throws Error where a training step of so few samples has no meaning for a parameter; `batch` names the batch.
+  static void check_least_samples(int count, const std::string& batch) {
+    for (const Parameter& p : plan.parameters)
+      if (count < p.least_samples)
+        throw Error(batch + " has " + std::to_string(count) + " of the at least " + std::to_string(p.least_samples) +
+                    " samples that " + name_of(p) +
+                    " needs in a training step; choose another batch_size, or leave these samples out");
   }
   static void check_batch(std::size_t elements, std::span<const int> labels, const std::string& who) {
     if (labels.empty()) throw Error(who + ": the batch is empty; give at least one sample");
