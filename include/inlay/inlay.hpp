@@ -26,6 +26,9 @@
 #include <inlay/nn/reshape.hpp>
 #include <inlay/nn/residual.hpp>
 #include <inlay/nn/sequential.hpp>
+#include <inlay/train/best_checkpoint.hpp>
+#include <inlay/train/csv_logger.hpp>
+#include <inlay/train/early_stopping.hpp>
 #include <inlay/train/model.hpp>
 #include <inlay/train/training_plan.hpp>
 #include <inlay/train/training_rate.hpp>

@@ -145,16 +145,19 @@ struct Context {
     return cpu::apply<Op>(r[R]...);
   }
 
-  /// Runs all steps and returns the last register.
+  /// Runs all steps and returns the last register; zero if there is none.
   template <class... Steps>
   INLAY_INLINE V run(kernel::Body<Steps...> body) const {
     return run(body, std::make_integer_sequence<int, sizeof...(Steps)>{});
   }
   template <class... Steps, int... I>
   INLAY_INLINE V run(kernel::Body<Steps...>, std::integer_sequence<int, I...>) const {
-    V r[sizeof...(Steps) + 1];
-    ((r[I] = step(Steps{}, r)), ...);
-    return r[sizeof...(Steps) > 0 ? sizeof...(Steps) - 1 : 0];
+    if constexpr (sizeof...(Steps) == 0) return V{};
+    else {
+      V r[sizeof...(Steps)];
+      ((r[I] = step(Steps{}, r)), ...);
+      return r[sizeof...(Steps) - 1];
+    }
   }
 };
 

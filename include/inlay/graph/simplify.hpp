@@ -68,6 +68,12 @@ class Simplifier {
       const Node& a = at(n.operands[0]);
       if (a.op == Op::reshape) n.operands[0] = a.operands[0];
       if (replaces(n.operands[0], n)) return n.operands[0];
+      const bool repeats = a.op == Op::map && a.map == MapOp::copy && is_constant(at(a.operands[0]));
+      if (repeats || is_constant(a)) {  // in another shape: the number repeated
+        n.op = Op::map;
+        n.map = MapOp::copy;
+        if (repeats) n.operands[0] = a.operands[0];
+      }
     }
     return n.op == Op::map ? rewrite_map(n) : intern(n);
   }
@@ -75,11 +81,10 @@ class Simplifier {
   constexpr int rewrite_map(Node n) {
     using enum MapOp;
     if (n.map == stop_gradient) n.map = copy;
-    if (n.map != copy)
-      for (int k = 0; k < n.operand_count; ++k) {  // a map broadcasts by itself
-        const Node& a = at(n.operands[k]);
-        if (a.op == Op::map && a.map == copy) n.operands[k] = a.operands[0];
-      }
+    for (int k = 0; k < n.operand_count; ++k) {  // a map broadcasts by itself
+      const Node& a = at(n.operands[k]);
+      if (a.op == Op::map && a.map == copy) n.operands[k] = a.operands[0];
+    }
     const int a = n.operands[0], b = n.operands[1], c = n.operands[2];
     float folded = 0;
     if (fold(n, folded)) {

@@ -18,6 +18,7 @@ struct Tracer {
   Name scope;
   bool training = false;          // layers that differ between training and inference ask
   List<Output> updates;           // next values of parameters that layers keep themselves, in training
+  List<int> penalties;            // numbers that the loss gains
   int random_keys[2] = {-1, -1};  // inputs, if there are random numbers
   int random_count = 0;           // of random nodes
 };
@@ -280,6 +281,11 @@ constexpr auto mean_over_batch(X x) {
   return sum_over_batch(x) / batch_size(x);
 }
 
+/// A number that is given with each run: a further input of the program.
+constexpr auto run_time_number(SymbolicTensor auto like) {
+  return Symbol<Element::f32, false>{like.tracer, build::input(like.tracer->graph, Shape{}, Element::f32, false)};
+}
+
 /// Coordinates 0, 1, ... of a vector of N elements.
 template <int N>
 constexpr auto iota(SymbolicTensor auto like) {
@@ -397,10 +403,20 @@ constexpr auto parameter(SymbolicTensor auto like, const char* name, Initializer
   return Symbol<Element::f32, false, Extents...>{&tracer, build::parameter(tracer.graph, p)};
 }
 
-/// In training: the parameter's next value, in steps whose loss is finite.
-constexpr void assign_in_training(SymbolicTensor auto parameter, SymbolicTensor auto next) {
+/// In training: the parameter's next value, in steps whose loss is finite. Steps of fewer than `least_samples` are
+/// refused.
+constexpr void assign_in_training(SymbolicTensor auto parameter, SymbolicTensor auto next, int least_samples = 1) {
   Tracer& tracer = *parameter.tracer;
-  tracer.updates.push(Output{next.node, tracer.graph.nodes.data[parameter.node].index});
+  const int index = tracer.graph.nodes.data[parameter.node].index;
+  tracer.graph.parameters.data[index].least_samples = least_samples;
+  tracer.updates.push(Output{next.node, index});
+}
+
+/// Adds a number shared by all samples, such as a penalty on a parameter, to the mean loss.
+template <SymbolicTensor X>
+constexpr void add_to_loss(X penalty) {
+  static_assert(!X::batched && X::size() == 1, "add_to_loss takes one number that all samples share");
+  penalty.tracer->penalties.push(build::reshape(penalty.tracer->graph, penalty.node, Shape{}));
 }
 
 /// Prefixes the names of parameters made during its life: "dense.", or "dense_1." where that is taken.

@@ -33,7 +33,8 @@ struct RatioOf<Tag, Default, Tag<Ratio>, Rest...> : RatioOf<Tag, Ratio> {};
 
 /// Keras' BatchNormalization over the last axis; parameters gamma, beta, moving_mean, moving_variance (C each).
 /// Options: Momentum<std::ratio<99, 100>>, Epsilon<std::ratio<1, 1000>> (these are the defaults), NoScale, NoCenter, an
-/// activation. Moving averages take the variance over the batch without Bessel's correction, as Keras does.
+/// activation. Moving averages take the variance over the batch without Bessel's correction, as Keras does. Where there
+/// is one value a channel (a vector, or H = W = 1) Model refuses to train on a single sample.
 template <class... Options>
 struct BatchNormalization {
   static constexpr const char* name = "batch_normalization";
@@ -53,7 +54,8 @@ struct BatchNormalization {
       auto centred = x - mean;
       auto variance = mean_of_channels(square(centred));
       assign_in_training(moving_mean, moving_mean * momentum + mean * (1 - momentum));
-      assign_in_training(moving_variance, moving_variance * momentum + variance * (1 - momentum));
+      constexpr int least_samples = X::size() == C ? 2 : 1;  // a single value has no variance
+      assign_in_training(moving_variance, moving_variance * momentum + variance * (1 - momentum), least_samples);
       return detail::Activation<Options...>::call(centred * (gamma / sqrt(variance + epsilon)) + beta);
     }
     auto scale = gamma / sqrt(moving_variance + epsilon);

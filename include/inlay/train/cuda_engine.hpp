@@ -83,13 +83,14 @@ class CudaEngine {
 
   void train(int first, int count, const float* numbers) {
     auto& program = prepare(training);
-    for (int i = 0; i < number_count; ++i) program.set_number(2 + i, numbers[i]);
+    for (int i = 2; i < Training::plan.inputs.size; ++i) program.set_number(i, numbers[i - 2]);
     program.set_cursor(first);
     program.replay(count);
     add_to_sums(program, count);
   }
-  void evaluate(const void* samples, const int* labels, int count) {
+  void evaluate(const void* samples, const int* labels, int count, const float* numbers) {
     auto& program = prepare(evaluation);
+    for (int i = 2; i < Evaluation::plan.inputs.size; ++i) program.set_number(i, numbers[i - 2]);
     const auto n = static_cast<std::size_t>(count);
     program.upload_input(0, {static_cast<const unsigned char*>(samples), n * sample_bytes});
     program.upload_input(1, {reinterpret_cast<const unsigned char*>(labels), n * sizeof(int)});
