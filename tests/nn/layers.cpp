@@ -26,7 +26,7 @@ std::vector<Values> evaluate(const Values& logits, const Values& labels, double 
       .outputs;
 }
 
-constexpr double close = 1e-14;
+constexpr double tolerance = 1e-14;
 
 }  // namespace
 
@@ -71,8 +71,8 @@ TEST_CASE("activations are what their names say, far from zero as well") {
   };
   for (const double x : {-800.0, -1.5, 0.0, 0.25, 800.0}) {
     CHECK(at(nn::Relu{}, x) == (x > 0 ? x : 0));
-    CHECK(std::fabs(at(nn::Sigmoid{}, x) - 1 / (1 + std::exp(-x))) <= close);
-    CHECK(std::fabs(at(nn::Tanh{}, x) - std::tanh(x)) <= close);
+    CHECK(std::fabs(at(nn::Sigmoid{}, x) - 1 / (1 + std::exp(-x))) <= tolerance);
+    CHECK(std::fabs(at(nn::Tanh{}, x) - std::tanh(x)) <= tolerance);
   }
 }
 
@@ -80,14 +80,14 @@ TEST_CASE("Softmax sums to one and does not overflow") {
   using Net = nn::Sequential<nn::Input<3>, nn::Softmax>;
   const Values y = output<Net>({1000, 1001, 999});
   const double sum = std::exp(-1.0) + 1 + std::exp(-2.0);
-  CHECK(std::fabs(y[0] - std::exp(-1.0) / sum) <= close);
-  CHECK(std::fabs(y[0] + y[1] + y[2] - 1) <= close);
+  CHECK(std::fabs(y[0] - std::exp(-1.0) / sum) <= tolerance);
+  CHECK(std::fabs(y[0] + y[1] + y[2] - 1) <= tolerance);
 }
 
 TEST_CASE("cross-entropy is -log softmax of the label, without overflow") {
   const double sum = std::exp(1.0) + std::exp(2.0) + std::exp(3.0);
-  CHECK(std::fabs(evaluate({1, 2, 3}, {0})[0][0] - (std::log(sum) - 1)) <= close);
-  CHECK(std::fabs(evaluate({1, 2, 3, 1, 2, 3}, {1, 2})[0][0] - (2 * std::log(sum) - 5)) <= 2 * close);
+  CHECK(std::fabs(evaluate({1, 2, 3}, {0})[0][0] - (std::log(sum) - 1)) <= tolerance);
+  CHECK(std::fabs(evaluate({1, 2, 3, 1, 2, 3}, {1, 2})[0][0] - (2 * std::log(sum) - 5)) <= 2 * tolerance);
   CHECK(evaluate({5000, 0, 0}, {1})[0][0] == 5000);
 }
 
