@@ -15,6 +15,15 @@ struct Slot {
   std::int64_t sample_bytes;
 };
 
+/// Where a thread adds up what Bodies accumulate, in double: no digits are lost to a mean far from zero. For each sum:
+/// the number of elements of a channel, a row of sums, a row of sums of squares.
+template <int Channels>
+struct ChannelSums {
+  static constexpr int pitch = round_up(Channels, lanes);
+  static constexpr int count(int which) { return which * (lanes + 2 * pitch); }
+  static constexpr int row(int which, bool squares) { return count(which) + lanes + squares * pitch; }
+};
+
 template <class V>
 struct Context {
   const Slot* slots;
@@ -139,6 +148,47 @@ struct Context {
   template <std::uint32_t Bits>
   INLAY_INLINE V step(kernel::Constant<Bits>, const V*) const {
     return constant(__builtin_bit_cast(float, Bits));
+  }
+  template <int S, int Which, bool Squares, int Channels, int Register>
+  INLAY_INLINE V step(kernel::Accumulate<S, Which, Squares, Channels, Register>, const V* r) const {
+    using Sums = ChannelSums<Channels>;
+    auto* sums = reinterpret_cast<double*>(slots[S].data);
+    if (i3 == 0) sums[Sums::count(Which)] += 1;
+    add(sums + Sums::row(Which, false) + i3, r[Register], [](auto x) INLAY_LAMBDA { return x; });
+    if constexpr (Squares)
+      add(sums + Sums::row(Which, true) + i3, r[Register], [](auto x) INLAY_LAMBDA { return x * x; });
+    return r[Register];
+  }
+  template <class F>
+  INLAY_INLINE static void add(double* sums, V v, F f) {
+    if constexpr (!vector) *sums += f(static_cast<double>(v));
+    else {
+      add_half(sums, f(half_of<0>(v)));
+      add_half(sums + lanes / 2, f(half_of<1>(v)));
+    }
+  }
+  INLAY_INLINE static void add_half(double* sums, Doubles more) {
+    Doubles sum;
+    std::memcpy(&sum, sums, sizeof sum);
+    sum += more;
+    std::memcpy(sums, &sum, sizeof sum);
+  }
+  template <int S, int Which, ReduceOp Op, int Channels>
+  INLAY_INLINE V step(kernel::Total<S, Which, Op, Channels>, const V*) const {
+    using Sums = ChannelSums<Channels>;
+    const auto* sums = reinterpret_cast<const double*>(slots[S].data);
+    auto total = [&](int channel) {
+      const double sum = sums[Sums::row(Which, false) + channel];
+      if (Op == ReduceOp::sum) return static_cast<float>(sum);
+      const double deviations = sums[Sums::row(Which, true) + channel] - sum * sum / sums[Sums::count(Which)];
+      return deviations < 0 ? 0.0f : static_cast<float>(deviations);  // NaN stays
+    };
+    if constexpr (!vector) return total(i3);
+    else {
+      V v{};
+      for (int lane = 0; lane < lanes; ++lane) v[lane] = total(i3 + lane);
+      return v;
+    }
   }
   template <MapOp Op, int... R>
   INLAY_INLINE V step(kernel::Apply<Op, R...>, const V* r) const {

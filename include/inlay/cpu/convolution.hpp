@@ -77,7 +77,7 @@ struct ConvolutionPass {
                           memory.packed + group * Kernel::packed_floats + inner * Kernel::block_floats, tile);
           const int k = group * out + inner * Kernel::width;
           const int end = inner * Kernel::width + Kernel::width < out ? k + Kernel::width : (group + 1) * out;
-          for (int i = 0; i < Kernel::tile.pixels; ++i) {
+          for (int i = first - q; i < Kernel::tile.pixels; ++i) {
             float* pooled = rows + (p % Pool::height * OutW + q + i) * OutC;
             run_row<typename E::main, extent>(slots, sample, 0, p, q + i, k, end, from(tile + i * Kernel::width - k),
                                               [&](int c, auto v) {
@@ -93,9 +93,8 @@ struct ConvolutionPass {
 };
 
 /// What forward and data gradient share: weights packed once a run, samples one by one.
-template <class Pass, bool Batched>
-struct ConvolutionRunner : RunnerDefaults {
-  static constexpr Partition partition = Batched ? Partition::samples : Partition::outputs;
+template <class Pass, bool Batched, int Channels, class E, class Side>
+struct ConvolutionRunner : SidedRunner<Batched, Channels, typename E::main, typename E::post, Side> {
   static constexpr std::int64_t packed_bytes = 4 * Pass::packed_floats;
   static constexpr std::int64_t scratch_bytes = 4 * Pass::scratch_floats;
 
@@ -125,7 +124,7 @@ template <class G, bool Batched, class A, class B, class E, class Side>
 struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>, Algorithm::direct>
     : ConvolutionRunner<ConvolutionPass<ForwardImage<G>, G::P, G::Q, G::K, G::R, G::S, G::stride_h, G::stride_w,
                                         G::dilation_h, G::dilation_w, G::groups, A, E>,
-                        Batched> {
+                        Batched, G::K, E, Side> {
   using Pass = ConvolutionPass<ForwardImage<G>, G::P, G::Q, G::K, G::R, G::S, G::stride_h, G::stride_w, G::dilation_h,
                                G::dilation_w, G::groups, A, E>;
 
@@ -146,7 +145,7 @@ struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A,
                                       G::W + (G::S - 1) * G::dilation_w, G::pad_top - (G::R - 1) * G::dilation_h,
                                       G::pad_left - (G::S - 1) * G::dilation_w, G::stride_h, G::stride_w>,
                           G::H, G::W, G::C, G::R, G::S, 1, 1, G::dilation_h, G::dilation_w, G::groups, A, E>,
-          Batched> {
+          Batched, G::C, E, Side> {
   using Pass = ConvolutionPass<PaddedImage<G::P, G::Q, G::K, G::H + (G::R - 1) * G::dilation_h,
                                            G::W + (G::S - 1) * G::dilation_w, G::pad_top - (G::R - 1) * G::dilation_h,
                                            G::pad_left - (G::S - 1) * G::dilation_w, G::stride_h, G::stride_w>,

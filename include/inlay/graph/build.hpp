@@ -125,10 +125,15 @@ constexpr int matmul(Graph& g, int a, int b) {
   return reshape(g, y, sa.rank == 2 ? shape_of(m, n) : shape_of(n));
 }
 
+/// The bits of the axes that are no channels.
+constexpr int all_but_the_last(const Shape& shape) { return shape.rank > 0 ? (1 << (shape.rank - 1)) - 1 : 0; }
+
 /// Over the axes whose bit is set (bit i: axis i) and, if asked, over the batch. Reduced axes keep extent 1.
 constexpr int reduce(Graph& g, ReduceOp op, int a, int axes, bool over_batch = false) {
   const Node operand = g.nodes.data[a];
   over_batch = over_batch && operand.batched;
+  if (op == ReduceOp::squared_deviations && !(over_batch && axes == all_but_the_last(operand.shape)))
+    throw Error("squared_deviations: runs over the batch and all axes but the last");
   Node node{.op = Op::reduction,
             .batched = operand.batched && !over_batch,
             .over_batch = over_batch,
@@ -140,6 +145,24 @@ constexpr int reduce(Graph& g, ReduceOp op, int a, int axes, bool over_batch = f
   for (int i = 0; i < node.shape.rank; ++i)
     if (axes >> i & 1) node.shape.extents[i] = 1;
   return g.add(node);
+}
+
+/// What is summed by channel, divided by the number of elements of `a` in a channel, over the batch.
+constexpr int divide_by_count(Graph& g, int sums, int a) {
+  const Shape shape = g.nodes.data[a].shape;
+  const int pixels = constant(g, static_cast<float>(shape.count() / shape.extents[shape.rank - 1]));
+  return map(g, MapOp::divide, map(g, MapOp::divide, sums, pixels), batch_size(g));
+}
+
+/// The mean of each channel of `a` over the batch and all axes but the last, which keep extent 1.
+constexpr int mean_of_channels(Graph& g, int a) {
+  return divide_by_count(g, reduce(g, ReduceOp::sum, a, all_but_the_last(g.nodes.data[a].shape), true), a);
+}
+
+/// The variance of each channel, likewise (divided by the number of elements).
+constexpr int variance_of_channels(Graph& g, int a) {
+  const int axes = all_but_the_last(g.nodes.data[a].shape);
+  return divide_by_count(g, reduce(g, ReduceOp::squared_deviations, a, axes, true), a);
 }
 
 /// Where in each window (height x width, tiling the image exactly) the maximum of x (H x W x C) lies.

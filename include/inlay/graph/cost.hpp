@@ -73,7 +73,7 @@ class CostOfLaunch {
       case StageKind::contraction:
         result_batched = n.batched;
         cost.flops.add(2 * multiply_adds(n, s), s.batched);
-        if (s.side.count > 0) cost.elementwise.add(s.second.count(), s.batched);
+        if (n.mode == Mode::weight_gradient && s.side.count > 0) cost.elementwise.add(s.second.count(), s.batched);
         break;
       case StageKind::reduction:
         result_batched = n.batched;
@@ -86,7 +86,7 @@ class CostOfLaunch {
     body(s.b, s.second.count(), s.batched);
     body(s.main, domain, result_batched);
     body(s.post, pooled, s.batched);
-    body(s.side, s.domain.extents[max_rank - 1], result_batched);
+    body(s.side, s.domain.extents[max_rank - 1], false);
   }
 
   constexpr void body(const Range& steps, std::int64_t evaluations, bool batched) {
@@ -100,7 +100,8 @@ class CostOfLaunch {
         case StepKind::gather: read(step.index_slot); [[fallthrough]];
         case StepKind::lookup:
         case StepKind::load: read(step.slot); break;
-        case StepKind::random: cost.elementwise.add(evaluations, batched); break;
+        case StepKind::random:
+        case StepKind::accumulate: cost.elementwise.add(evaluations, batched); break;
         case StepKind::store:
           if (!(seen.data[step.slot] & 2)) touch(cost.written, step.slot);
           seen.data[step.slot] |= 2;

@@ -141,6 +141,11 @@ class Backward {
   constexpr void reduction(const Node& n, int y, int d) {
     if (!wants(n, 0) || n.reduce == ReduceOp::argmax) return;
     const Node x = operand(n, 0);
+    if (n.reduce == ReduceOp::squared_deviations) {  // 2 (x - mean): the deviations themselves sum to zero
+      const int deviation = build::map(g, MapOp::subtract, n.operands[0], build::mean_of_channels(g, n.operands[0]));
+      const int twice = build::map(g, MapOp::multiply, d, build::constant(g, 2));
+      return give(n, 0, build::map(g, MapOp::multiply, deviation, twice));
+    }
     if (n.reduce == ReduceOp::max) d = build::map(g, MapOp::multiply, build::map(g, MapOp::equal, n.operands[0], y), d);
     give(n, 0, build::broadcast_to(g, d, x.shape, x.batched));
   }

@@ -59,7 +59,9 @@ enum class Mode : std::uint8_t {
   weight_gradient,  ///< (x, dy) -> dw, summed over pixels and samples
 };
 
-enum class ReduceOp : std::uint8_t { sum, max, argmax };
+/// `squared_deviations` is the sum of (x - mean)^2 about the mean of what is reduced; it runs over all axes but the last
+/// and over the batch, and is computed in one pass that loses no digits to a mean far from zero.
+enum class ReduceOp : std::uint8_t { sum, max, argmax, squared_deviations };
 
 /// A window sliding over the H and W axes.
 struct Window {

@@ -265,6 +265,23 @@ constexpr auto mean_over_pixels(Symbol<E, Batched, H, W, C> x) {
   return reshape<C>(mean<0, 1>(x));
 }
 
+/// The mean of each channel over the batch and all axes but the last: C numbers shared by all samples.
+template <SymbolicTensor X>
+constexpr auto mean_of_channels(X x) {
+  static_assert(X::batched, "mean_of_channels needs a value that differs by sample");
+  Graph& g = x.tracer->graph;
+  return Symbol<Element::f32, false, X::channels()>{
+      x.tracer, build::reshape(g, build::mean_of_channels(g, x.node), shape_of(X::channels()))};
+}
+/// The variance likewise, divided by the number of elements and not by one less.
+template <SymbolicTensor X>
+constexpr auto variance_of_channels(X x) {
+  static_assert(X::batched, "variance_of_channels needs a value that differs by sample");
+  Graph& g = x.tracer->graph;
+  return Symbol<Element::f32, false, X::channels()>{
+      x.tracer, build::reshape(g, build::variance_of_channels(g, x.node), shape_of(X::channels()))};
+}
+
 /// Over the samples of the batch: the result is shared by all.
 template <SymbolicTensor X>
 constexpr auto sum_over_batch(X x) {
@@ -403,8 +420,7 @@ constexpr auto parameter(SymbolicTensor auto like, const char* name, Initializer
   return Symbol<Element::f32, false, Extents...>{&tracer, build::parameter(tracer.graph, p)};
 }
 
-/// In training: the parameter's next value, in steps whose loss is finite. Steps of fewer than `least_samples` are
-/// refused.
+/// In training: the parameter's next value, where that is finite. Steps of fewer than `least_samples` are refused.
 constexpr void assign_in_training(SymbolicTensor auto parameter, SymbolicTensor auto next, int least_samples = 1) {
   Tracer& tracer = *parameter.tracer;
   const int index = tracer.graph.nodes.data[parameter.node].index;

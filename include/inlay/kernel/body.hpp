@@ -83,6 +83,15 @@ struct Lookup {
   using strides = ImageStrides;
 };
 
+/// Adds a register to sum `Which` of its channel, i3, over all coordinates and samples, and its square to the sum of
+/// squares, if that is wanted. `Slot` is the argument where the executor keeps the stage's sums.
+template <int Slot, int Which, bool Squares, int Channels, int Register>
+struct Accumulate {};
+
+/// What came of sum `Which` at channel i3: the sum, or with squared_deviations that of (x - mean)^2.
+template <int Slot, int Which, ReduceOp Op, int Channels>
+struct Total {};
+
 /// An elementwise function of earlier registers.
 template <MapOp Op, int... Registers>
 struct Apply {};
@@ -92,5 +101,19 @@ template <class... Steps>
 struct Body {
   static constexpr int size = sizeof...(Steps);
 };
+
+/// How many sums the steps of a Body accumulate.
+template <class Body>
+inline constexpr int sum_count = 0;
+template <class Step>
+inline constexpr int sum_count_of_step = 0;
+template <int Slot, int Which, bool Squares, int Channels, int Register>
+inline constexpr int sum_count_of_step<Accumulate<Slot, Which, Squares, Channels, Register>> = Which + 1;
+template <class... Steps>
+inline constexpr int sum_count<Body<Steps...>> = [] {
+  int count = 0;
+  ((count = sum_count_of_step<Steps> > count ? sum_count_of_step<Steps> : count), ...);
+  return count;
+}();
 
 }  // namespace inlay::kernel

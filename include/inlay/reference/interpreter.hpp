@@ -214,6 +214,7 @@ class Interpreter {
 
   void reduction(const Node& n, Values& y) {
     const Node& o = operand(n, 0);
+    if (n.reduce == ReduceOp::squared_deviations) return squared_deviations(n, y);
     std::vector<char> seen(y.size(), 0);
     Values best(y.size(), 0.0);
     for (int s = 0; s < (o.batched ? samples : 1); ++s) {
@@ -232,6 +233,18 @@ class Interpreter {
         }
         seen[j] = 1;
       });
+    }
+  }
+
+  /// Of each channel over all samples: the mean first.
+  void squared_deviations(const Node& n, Values& y) {
+    const Values& x = nodes[n.operands[0]];
+    Values mean(y.size(), 0.0);
+    const double count = static_cast<double>(x.size() / y.size());
+    for (std::size_t i = 0; i < x.size(); ++i) mean[i % y.size()] += x[i] / count;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double deviation = x[i] - mean[i % y.size()];
+      y[i % y.size()] += deviation * deviation;
     }
   }
 };

@@ -54,7 +54,8 @@ struct TrainingGraph {
     for (int i = 0; i < Optimizer::number_count; ++i) numbers[i] = build::input(g, Shape{}, Element::f32, false);
     for (const Output& kept : tracer.updates) {  // moving averages
       const int old = parameter_node(g, kept.parameter);
-      g.outputs.push(Output{build::map(g, MapOp::select, guard, kept.node, old), kept.parameter});
+      const int finite = build::map(g, MapOp::is_finite, kept.node);
+      g.outputs.push(Output{build::map(g, MapOp::select, finite, kept.node, old), kept.parameter});
     }
     for (int i = 0; i < parameters.size; ++i)
       Optimizer::update(Update(tracer, parameters.data[i], gradients.data[i], guard, numbers));
