@@ -23,13 +23,39 @@ struct Slots {
   }
 };
 
+/// Of some elements: how many, their sum, and the sum of squared deviations from their mean.
+struct Moments {
+  float count = 0, sum = 0, deviations = 0;
+};
+
+/// What a thread sums, about the first element.
+struct Accumulator {
+  float count = 0, first = 0, sum = 0, squares = 0;
+
+  template <bool Squares>
+  INLAY_DEVICE void add(float x) {
+    if (Squares && count == 0) first = x;
+    const float apart = x - first;
+    count += 1;
+    sum += apart;
+    if (Squares) squares += apart * apart;
+  }
+  INLAY_DEVICE Moments moments() const {
+    if (count == 0) return {};
+    const float deviations = squares - sum * (sum / count);
+    return {count, sum + count * first, deviations < 0 ? 0.0f : deviations};
+  }
+};
+
 template <class Slots>
 struct Context {
   const Slots& slots;
   int sample;
   int i0, i1, i2, i3;
-  float value = 0;  // Result<0>
-  float index = 0;  // Result<1>
+  float value = 0;                  // Result<0>
+  float index = 0;                  // Result<1>
+  Accumulator* sums = nullptr;      // for Accumulate
+  const Moments* totals = nullptr;  // for Total
 
   // One step of a Body; `r` are the registers written so far.
   template <int S, Element E, class I>
@@ -75,6 +101,15 @@ struct Context {
     const float row = r[Row], column = r[Column];
     if (!(row >= 0 && row < Height && column >= 0 && column < Width)) return 0;
     return static_cast<float>(slots.template view<E>(S)[offset<I>(static_cast<int>(row), static_cast<int>(column))]);
+  }
+  template <int S, int Which, bool Squares, int Channels, int R>
+  INLAY_DEVICE float step(kernel::Accumulate<S, Which, Squares, Channels, R>, const float* r) const {
+    sums[Which].template add<Squares>(r[R]);
+    return r[R];
+  }
+  template <int S, int Which, ReduceOp Op, int Channels>
+  INLAY_DEVICE float step(kernel::Total<S, Which, Op, Channels>, const float*) const {
+    return Op == ReduceOp::sum ? totals[Which].sum : totals[Which].deviations;
   }
   template <MapOp Op, int... R>
   INLAY_DEVICE float step(kernel::Apply<Op, R...>, const float* r) const {
