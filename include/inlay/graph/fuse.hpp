@@ -377,7 +377,7 @@ class Grouper {
       if (o.inlined) f.cost += o.cost;
       if (o.inlined && !o.flat) f.flat = false;
       if (o.inlined && o.pixelwise) f.pixelwise = true;
-      if (o.inlined || (o.stage >= 0 && !o.contracted)) operands_stored = false;
+      if (o.inlined || (o.stage >= 0 && !is_kept(n.operands[k]))) operands_stored = false;
     }
     const bool candidate = is_inline_candidate(i, f.cost);
     if (candidate && operands_stored) {  // a mask of an activation that is kept anyway: read that instead
@@ -389,6 +389,19 @@ class Grouper {
         if (covers(f.ready, level, i) && operands_within(n, f.ready, level)) return join(i, f.ready, level);
     if (candidate) f.inlined = true;
     else root_stage(i);
+  }
+
+  /// Will a node that a stage evaluates be in memory afterwards, or as good as that: does a later stage read it?
+  constexpr bool is_kept(int i) const {
+    const Info& f = info.data[info.data[i].base];
+    if (f.contracted || !nodes.data[i].batched) return true;
+    for (int u = f.first_user; u < f.first_user + f.users; ++u) {
+      const Node& user = nodes.data[user_list.data[u]];
+      for (int k = 0; k < user.operand_count; ++k)
+        if (user.op == Op::map && user.operands[k] > f.stage && nodes.data[user.operands[k]].op == Op::contraction)
+          return true;
+    }
+    return false;
   }
 
   /// Is every operand either older than the stage or computed in it at this level (or inlined from such)?
