@@ -140,6 +140,23 @@ constexpr Cost cost_of(const P& plan) {
   return total;
 }
 
+/// Bytes that would be moved if every node of the plan's graph were a kernel of its own, which reads its operands and
+/// writes its result.
+template <class P>
+constexpr Amount bytes_node_by_node(const P& plan) {
+  Amount bytes;
+  for (int i = 0; i < plan.nodes.size; ++i) {
+    const Node& n = plan.nodes.data[i];
+    if (is_leaf(n.op) || n.op == Op::reshape) continue;
+    bytes.add(n.shape.count() * size_of(n.element), n.batched);
+    for (int k = 0; k < n.operand_count; ++k) {
+      const Node& o = plan.nodes.data[n.operands[k]];
+      if (!is_leaf(o.op) || is_stored_leaf(o.op)) bytes.add(o.shape.count() * size_of(o.element), o.batched);
+    }
+  }
+  return bytes;
+}
+
 /// The figures to assert on. Per sample: of one image; shared: once a run, whatever the batch.
 struct PlanCosts {
   std::int64_t flops_per_sample;  // of contractions
