@@ -9,6 +9,7 @@
 #include <inlay/nn/activations.hpp>
 #include <inlay/nn/add.hpp>
 #include <inlay/nn/batch_normalization.hpp>
+#include <inlay/nn/concatenate.hpp>
 #include <inlay/nn/conv2d.hpp>
 #include <inlay/nn/dense.hpp>
 #include <inlay/nn/dropout.hpp>

@@ -15,4 +15,6 @@ using namespace inlay::test;
 TEST_CASE("networks with branches train as the reference does") {
   using P = Program<TrainingGraph<BranchedNet, SGD, SparseCategoricalCrossentropy, Accuracy>>;
   CHECK(stray<P>(Case::of<P>(3, 3), 3) <= 2e-6);
+  using Q = Program<TrainingGraph<ConcatenatedNet, SGD, SparseCategoricalCrossentropy, Accuracy>>;
+  CHECK(stray<Q>(Case::of<Q>(3, 3), 3) <= 2e-6);
 }

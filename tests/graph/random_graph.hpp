@@ -94,7 +94,7 @@ class RandomGraph {
   int relu(int a) { return binary(MapOp::maximum, a, build::constant(g, 0)); }
 
   void operation() {
-    switch (below(18)) {
+    switch (below(19)) {
       case 0: return map_of_one();
       case 1:
       case 2:
@@ -112,6 +112,7 @@ class RandomGraph {
       case 14: return outer_product();
       case 15: random(); return;
       case 16: return lookup();
+      case 17: return channels();
       default: return leaf();
     }
   }
@@ -314,6 +315,24 @@ class RandomGraph {
         chance(50) ? columns : binary(MapOp::subtract, build::constant(g, static_cast<float>(w)), columns);
     const int y = build::lookup(g, unary(MapOp::stop_gradient, x), row, column);
     if (chance(50)) binary(MapOp::multiply, y, build::constant(g, 0.5f));
+  }
+
+  /// A slice, a padding or a mixture of both; or two values side by side.
+  void channels() {
+    const int a = find([&](int i) { return shape(i).rank > 0 && shape(i).extents[shape(i).rank - 1] <= 12; });
+    if (a < 0) return;
+    const int rank = shape(a).rank, of_a = shape(a).extents[rank - 1];
+    const int b = find([&](int i) {
+      return shape(i).rank == rank && shape(i).count() * of_a == shape(a).count() * shape(i).extents[rank - 1];
+    });
+    if (b < 0 || chance(50)) {
+      build::channels(g, a, below(2 * of_a) - of_a, 1 + below(of_a + 2));
+      return;
+    }
+    const int both = of_a + shape(b).extents[rank - 1];
+    for (int axis = 0; axis + 1 < rank; ++axis)
+      if (shape(a).extents[axis] != shape(b).extents[axis]) return;
+    binary(MapOp::add, build::channels(g, a, 0, both), build::channels(g, b, -of_a, both));
   }
 
   void leaf() {

@@ -145,6 +145,19 @@ struct Context {
         S, I::sample,
         std::int64_t{static_cast<int>(row)} * I::s1 + std::int64_t{static_cast<int>(column)} * I::s2 + i3 * I::s3));
   }
+  template <int S, Element E, int First, int Count, class I>
+  INLAY_INLINE V step(kernel::Channels<S, E, First, Count, I>, const V*) const {
+    const int from = i3 + First;
+    const auto* pixel = at<E>(S, I::sample, offset<I>() - i3 * I::s3);
+    if constexpr (!vector) return from >= 0 && from < Count ? static_cast<float>(pixel[from]) : 0.0f;
+    else {
+      if (from >= 0 && from + lanes <= Count) return read<I::s3>(pixel + from);
+      V v{};
+      for (int lane = 0; lane < lanes; ++lane)
+        if (from + lane >= 0 && from + lane < Count) v[lane] = static_cast<float>(pixel[from + lane]);
+      return v;
+    }
+  }
   template <std::uint32_t Bits>
   INLAY_INLINE V step(kernel::Constant<Bits>, const V*) const {
     return constant(__builtin_bit_cast(float, Bits));

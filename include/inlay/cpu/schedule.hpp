@@ -76,7 +76,8 @@ constexpr List<Action> make_schedule() {
       for (int s = body.first; s < body.first + body.count; ++s) {
         const Step& step = plan.steps.data[s];
         const bool reads = step.kind == StepKind::load || step.kind == StepKind::scatter ||
-                           step.kind == StepKind::gather || step.kind == StepKind::lookup;
+                           step.kind == StepKind::gather || step.kind == StepKind::lookup ||
+                           step.kind == StepKind::channels;
         if (reads && made_by(step.slot)) return true;
       }
     return false;

@@ -102,6 +102,12 @@ struct Context {
     if (!(row >= 0 && row < Height && column >= 0 && column < Width)) return 0;
     return static_cast<float>(slots.template view<E>(S)[offset<I>(static_cast<int>(row), static_cast<int>(column))]);
   }
+  template <int S, Element E, int First, int Count, class I>
+  INLAY_DEVICE float step(kernel::Channels<S, E, First, Count, I>, const float*) const {
+    const int from = i3 + First;
+    if (from < 0 || from >= Count) return 0;
+    return static_cast<float>(slots.template view<E>(S)[offset<I>() + First * I::s3]);
+  }
   template <int S, int Which, bool Squares, int Channels, int R>
   INLAY_DEVICE float step(kernel::Accumulate<S, Which, Squares, Channels, R>, const float* r) const {
     sums[Which].template add<Squares>(r[R]);

@@ -221,6 +221,22 @@ constexpr int random(Graph& g, const Shape& shape, int number, int below, int ke
                     .operands = {key0, key1, -1}});
 }
 
+/// Channels `first`, `first` + 1, ... of x, `count` of them; 0 for those that x does not have. The last axis is that of
+/// the channels.
+constexpr int channels(Graph& g, int x, int first, int count) {
+  Node node = g.nodes.data[x];
+  if (node.shape.rank < 1 || count < 1) throw Error("channels: needs an axis, and takes at least one channel of it");
+  int& extent = node.shape.extents[node.shape.rank - 1];
+  if (first == 0 && count == extent) return x;
+  extent = count;
+  return g.add(Node{.op = Op::channels,
+                    .batched = node.batched,
+                    .index = first,
+                    .shape = node.shape,
+                    .operand_count = 1,
+                    .operands = {x, -1, -1}});
+}
+
 /// x (H x W x C) at other pixels: y[h, w, c] = x[row, column, c], 0 outside of x. `row` and `column` hold whole
 /// numbers; both have one channel, and broadcast to the shape of the result.
 constexpr int lookup(Graph& g, int x, int row, int column) {

@@ -99,6 +99,7 @@ class CostOfLaunch {
         case StepKind::scatter:
         case StepKind::gather: read(step.index_slot); [[fallthrough]];
         case StepKind::lookup:
+        case StepKind::channels:
         case StepKind::load: read(step.slot); break;
         case StepKind::random:
         case StepKind::accumulate: cost.elementwise.add(evaluations, batched); break;

@@ -248,6 +248,17 @@ class Emitter {
       set_strides(step, place.domain, n.shape, reader);
       return remember(place, i, step);
     }
+    if (n.op == Op::channels) {
+      const Node& operand = nodes.data[n.operands[0]];
+      step.kind = StepKind::channels;
+      step.element = operand.element;
+      step.slot = slot(place, value_of(roles.data[n.operands[0]].base));
+      step.which = n.index;
+      step.channels = operand.shape.extents[operand.shape.rank - 1];
+      step.sample_stride = sample_stride(operand);
+      contiguous_strides(padded(operand.shape), step.strides);
+      return remember(place, i, step);
+    }
     if (n.op == Op::lookup) {
       const Node& image = nodes.data[n.operands[0]];
       step.kind = StepKind::lookup;

@@ -33,7 +33,8 @@ constexpr int cost_of(const Node& n) {
     case Op::transpose: return 1;
     case Op::scatter:
     case Op::gather:
-    case Op::lookup: return 2;
+    case Op::lookup:
+    case Op::channels: return 2;
     case Op::random: return 5;
     default: break;
   }
@@ -82,7 +83,7 @@ class Grouper {
     bool inlined = false;
     int cost = 0;             // of evaluating it where it is inlined
     bool flat = true;         // reading it depends on the linear index only: survives a reshape
-    bool pixelwise = false;   // reading it needs the row and column of its own shape: an inlined scatter or gather
+    bool pixelwise = false;   // reading it needs the coordinates of its own shape: an inlined scatter or gather
     bool contracted = false;  // a contraction reads it
     bool output = false;
     bool stored = false;  // passes through memory
@@ -241,6 +242,7 @@ class Grouper {
       case Op::scatter:
       case Op::random:
       case Op::lookup:
+      case Op::channels:
       case Op::transpose: return assign_map(i);
       case Op::iota: return assign_iota(i);
       default: return;  // other leaves and reshapes
@@ -254,7 +256,7 @@ class Grouper {
       const Node& user = nodes.data[user_list.data[u]];
       const Op reader = user.op;
       if (reader == Op::reshape || reader == Op::transpose || reader == Op::gather || reader == Op::scatter ||
-          (reader == Op::lookup && user.operands[0] == i))
+          reader == Op::channels || (reader == Op::lookup && user.operands[0] == i))
         return root_stage(i);
     }
   }
@@ -368,7 +370,7 @@ class Grouper {
     const Node& n = nodes.data[i];
     Info& f = info.data[i];
     f.flat = linear(n);
-    f.pixelwise = n.op == Op::scatter || n.op == Op::gather || n.op == Op::lookup;
+    f.pixelwise = n.op == Op::scatter || n.op == Op::gather || n.op == Op::lookup || n.op == Op::channels;
     f.cost = cost_of(n);
     bool operands_stored = true;
     for (int k = 0; k < n.operand_count; ++k) {

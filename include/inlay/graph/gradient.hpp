@@ -42,6 +42,7 @@ class Backward {
       case Op::transpose: return transpose(n, d);
       case Op::gather: return give(n, 0, build::scatter(g, d, n.operands[1]));
       case Op::scatter: return give(n, 0, build::gather(g, d, n.operands[1]));
+      case Op::channels: return channels(n, d);
       case Op::lookup:
         if (wants(n, 0))
           throw Error(
@@ -148,6 +149,13 @@ class Backward {
     }
     if (n.reduce == ReduceOp::max) d = build::map(g, MapOp::multiply, build::map(g, MapOp::equal, n.operands[0], y), d);
     give(n, 0, build::broadcast_to(g, d, x.shape, x.batched));
+  }
+
+  /// The other way: what x does not have is dropped, what was not taken of it is 0.
+  constexpr void channels(const Node& n, int d) {
+    const Shape x = operand(n, 0).shape;
+    d = build::broadcast_to(g, d, n.shape, n.batched);
+    give(n, 0, build::channels(g, d, -n.index, x.extents[x.rank - 1]));
   }
 
   constexpr void transpose(const Node& n, int d) {

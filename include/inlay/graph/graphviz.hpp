@@ -29,6 +29,7 @@ inline std::string node_label(const Plan& p, const Node& n) {
     case Op::transpose: return "transpose";
     case Op::random: return std::string("random ").append(std::to_string(n.index));
     case Op::lookup: return "lookup";
+    case Op::channels: return "channels";
   }
   return "";
 }

@@ -19,7 +19,7 @@ struct Node {
   Mode mode = Mode::forward;  // contraction
   ReduceOp reduce = ReduceOp::sum;
   int index = 0;    // input, parameter, random: which one; iota: the axis; reduction: a bit for each axis;
-                    // transpose: axis of the operand for each axis of the result, four bits each
+                    // transpose: axis of the operand for each axis of the result, four bits each; channels: the first
   float value = 0;  // constant; random: its whole numbers are below this, or 0 for numbers in [0, 1)
   Shape shape{};    // of one sample
   Window window{};  // contraction, max_index, gather, scatter
@@ -44,7 +44,7 @@ constexpr bool is_leaf(Op op) {
 /// Evaluated at one coordinate after another, wherever its stage or its readers need it.
 constexpr bool is_elementwise(Op op) {
   return op == Op::map || op == Op::scatter || op == Op::gather || op == Op::transpose || op == Op::random ||
-         op == Op::lookup;
+         op == Op::lookup || op == Op::channels;
 }
 
 /// Does an elementwise node read operand k in memory at coordinates other than its own?

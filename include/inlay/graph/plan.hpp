@@ -19,6 +19,7 @@ enum class StepKind : std::uint8_t {
   gather,
   random,
   lookup,
+  channels,
   apply,
   accumulate,
   total
@@ -29,12 +30,12 @@ struct Step {
   StepKind kind = StepKind::result;
   MapOp map = MapOp::copy;
   Element element = Element::f32;
-  int slot = 0;                     // load, store, scatter, gather, lookup, accumulate, total
+  int slot = 0;                     // load, store, scatter, gather, lookup, channels, accumulate, total
   int index_slot = 0;               // scatter, gather
   int registers[3] = {0, 0, 0};     // apply; store, accumulate: the first; random: keys; lookup: row and column
-  int which = 0;                    // iota: axis; result, random, accumulate, total: which
+  int which = 0;                    // iota: axis; result, random, accumulate, total: which; channels: first
   ReduceOp reduce = ReduceOp::sum;  // total: of what; accumulate: squared_deviations if that is wanted, too
-  int channels = 0;                 // accumulate, total
+  int channels = 0;                 // accumulate, total; channels: of the operand
   float value = 0;                  // constant; random: see Node
   int sample_stride = 0;            // elements from one sample to the next, 0 if shared
   int strides[max_rank] = {0, 0, 0, 0};

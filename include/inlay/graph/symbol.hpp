@@ -347,6 +347,47 @@ constexpr auto columns_of(X x) {
                                                        build::iota(x.tracer->graph, shape_of(1, X::width(), 1), 1)};
 }
 
+namespace detail {
+
+template <class X, int Count>
+struct ShapeOfChannels {
+  static constexpr Shape value = [] {
+    Shape shape = X::shape;
+    shape.extents[X::rank - 1] = Count;
+    return shape;
+  }();
+};
+
+}  // namespace detail
+
+/// Channels First, First + 1, ... of x along its last axis, Count of them; 0 for those that x does not have. So
+/// channels<-2, 5> puts two zeros before the first three.
+template <int First, int Count, SymbolicTensor X>
+constexpr auto channels(X x) {
+  static_assert(X::rank > 0 && Count > 0, "channels needs an axis, and takes at least one channel of it");
+  return symbol_t<Element::f32, X::batched, detail::ShapeOfChannels<X, Count>>{
+      x.tracer, build::channels(x.tracer->graph, x.node, First, Count)};
+}
+
+namespace detail {
+
+template <int First, int Count, SymbolicTensor X, SymbolicTensor... More>
+constexpr auto side_by_side(X x, More... more) {
+  auto placed = channels<-First, Count>(x);
+  if constexpr (sizeof...(More) == 0) return placed;
+  else return placed + side_by_side<First + X::channels(), Count>(more...);
+}
+
+}  // namespace detail
+
+/// Values that are alike but for their last extent, one after another along that axis: H x W x C1, H x W x C2, ... to
+/// H x W x (C1 + C2 + ...). A sum of values padded with zeros, which readers take in.
+template <SymbolicTensor... X>
+constexpr auto concatenate(X... x) {
+  constexpr int count = (X::channels() + ...);
+  return detail::side_by_side<0, count>(x...);
+}
+
 /// x (H x W x C) at other pixels: y[h, w, c] = x[row, column, c], 0 outside of x. `row` and `column` hold whole numbers
 /// and broadcast to P x Q x 1. Passes no gradient to x.
 template <SymbolicTensor X, SymbolicTensor Row, SymbolicTensor Column>

@@ -158,6 +158,7 @@ class StageWords {
       if (step.kind == StepKind::gather) run.push_back("gather");
       if (step.kind == StepKind::random) run.push_back("random");
       if (step.kind == StepKind::lookup) run.push_back("lookup");
+      if (step.kind == StepKind::channels) run.push_back("channels");
       if (step.kind == StepKind::total) run.push_back(name_of(step.reduce));
       if (step.kind == StepKind::store && value(step.slot).storage == Storage::parameter) update(value(step.slot));
       if (step.kind != StepKind::apply || step.map == MapOp::copy) continue;

@@ -83,6 +83,14 @@ struct Lookup {
   using strides = ImageStrides;
 };
 
+/// Channel First + i3 of x, which has Count, at the coordinate's pixel; 0 where there is none.
+template <int Slot, Element E, int First, int Count, class Index>
+struct Channels {
+  static constexpr int slot = Slot;
+  static constexpr Element element = E;
+  using strides = Index;
+};
+
 /// Adds a register to sum `Which` of its channel, i3, over all coordinates and samples, and its square to the sum of
 /// squares, if that is wanted. `Slot` is the argument where the executor keeps the stage's sums.
 template <int Slot, int Which, bool Squares, int Channels, int Register>

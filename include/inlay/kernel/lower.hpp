@@ -31,6 +31,7 @@ consteval auto lower_step() {
     return Random<s.which, static_cast<int>(s.value), Index, s.registers[0], s.registers[1]>{};
   else if constexpr (s.kind == StepKind::lookup)
     return Lookup<s.slot, s.element, s.window_height, s.window_width, Index, s.registers[0], s.registers[1]>{};
+  else if constexpr (s.kind == StepKind::channels) return Channels<s.slot, s.element, s.which, s.channels, Index>{};
   else if constexpr (s.kind == StepKind::accumulate)
     return Accumulate<s.slot, s.which, s.reduce != ReduceOp::sum, s.channels, s.registers[0]>{};
   else if constexpr (s.kind == StepKind::total) return Total<s.slot, s.which, s.reduce, s.channels>{};

@@ -122,6 +122,7 @@ class Interpreter {
                                     static_cast<std::uint32_t>(i), static_cast<int>(n.value));
           break;
         case Op::lookup: lookup(n, s, out); break;
+        case Op::channels: channels(n, s, out); break;
         case Op::reshape:
           for (std::int64_t i = 0; i < n.shape.count(); ++i) out[i] = data(n, 0, s)[i];
           break;
@@ -154,6 +155,15 @@ class Interpreter {
       const bool inside = row >= 0 && row < x.extents[0] && column >= 0 && column < x.extents[1];
       out[i] = inside ? data(n, 0, s)[position(x, from, 3)] : 0;
     });
+  }
+
+  void channels(const Node& n, int s, double* out) {
+    const int count = n.shape.extents[n.shape.rank - 1];
+    const int available = operand(n, 0).shape.extents[n.shape.rank - 1];
+    for (std::int64_t i = 0; i < n.shape.count(); ++i) {
+      const std::int64_t pixel = i / count, c = i % count + n.index;
+      out[i] = c >= 0 && c < available ? data(n, 0, s)[pixel * available + c] : 0;
+    }
   }
 
   /// max_index, gather and scatter. Windows tile the image.

@@ -180,6 +180,11 @@ class PlanInterpreter {
         return load(bound(step.slot),
                     sample + index(step.strides, {at[0], static_cast<int>(row), static_cast<int>(column), at[3]}));
       }
+      case StepKind::channels: {
+        const int from = at[3] + step.which;
+        if (from < 0 || from >= step.channels) return 0;
+        return load(bound(step.slot), sample + index(step.strides, {at[0], at[1], at[2], from}));
+      }
       case StepKind::apply: return apply(step.map, in(0), in(1), in(2));
       case StepKind::accumulate: {
         const auto which = static_cast<std::size_t>(step.which);
