@@ -65,8 +65,9 @@ struct Stage {
 };
 
 struct Launch {
-  Range stages{};    // in execution order
-  Range bindings{};  // value of each slot
+  Range stages{};      // in execution order
+  Range bindings{};    // value of each slot
+  bool ahead = false;  // follows from parameters that nothing updates: may run once for many runs
 };
 
 /// `sums`: the sums over samples and pixels that a stage makes on the side, one for each channel; executors keep them
