@@ -2,6 +2,6 @@
 
 #include <doctest/doctest.h>
 
-TEST_CASE("random networks run and train on the device as in the reference: seeds 9 to 16") {
-  inlay::test::check_on_device(std::integer_sequence<std::uint64_t, 9, 10, 11, 12, 13, 14, 15, 16>{});
+TEST_CASE("random networks run and train on the device as in the reference: seeds 5 to 8") {
+  inlay::test::check_on_device(std::integer_sequence<std::uint64_t, 5, 6, 7, 8>{});
 }

@@ -2,6 +2,6 @@
 
 #include <doctest/doctest.h>
 
-TEST_CASE("random networks run and train on the device as in the reference: seeds 17 to 24") {
-  inlay::test::check_on_device(std::integer_sequence<std::uint64_t, 17, 18, 19, 20, 21, 22, 23, 24>{});
+TEST_CASE("random networks run and train on the device as in the reference: seeds 9 to 12") {
+  inlay::test::check_on_device(std::integer_sequence<std::uint64_t, 9, 10, 11, 12>{});
 }
