@@ -188,7 +188,7 @@ class Interpreter {
       } else {
         const int from = pixel(p, q, c, static_cast<int>(data(n, 1, s)[i]));
         if (n.op == Op::gather) out[i] = data(n, 0, s)[from];
-        else out[from] += data(n, 0, s)[i];
+        else if (from >= 0) out[from] += data(n, 0, s)[i];
       }
     });
   }

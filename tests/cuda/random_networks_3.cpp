@@ -1,0 +1,7 @@
+#include "random_networks_on_device.hpp"
+
+#include <doctest/doctest.h>
+
+TEST_CASE("random networks run and train on the device as in the reference: seeds 9 to 12") {
+  inlay::test::check_on_device(std::integer_sequence<std::uint64_t, 9, 10, 11, 12>{});
+}
