@@ -67,7 +67,7 @@ class CostOfLaunch {
 
   constexpr void stage(const Stage& s) {
     const Node& n = p.nodes.data[s.root];
-    const std::int64_t domain = s.domain.count(), pooled = domain / (s.pool_height * s.pool_width);
+    const std::int64_t domain = s.domain.count(), pooled = s.pooled.rank > 0 ? s.pooled.count() : 0;
     bool result_batched = s.batched;
     switch (s.kind) {
       case StageKind::contraction:
@@ -81,7 +81,7 @@ class CostOfLaunch {
         break;
       default: break;
     }
-    if (s.pool_height * s.pool_width > 1) cost.elementwise.add(domain, s.batched);
+    cost.elementwise.add(pooled * s.pool.height * s.pool.width, s.batched);
     body(s.a, s.kind == StageKind::pooling ? domain : s.input.count(), s.batched);
     body(s.b, s.second.count(), s.batched);
     body(s.main, domain, result_batched);
@@ -139,6 +139,23 @@ constexpr Cost cost_of(const P& plan) {
   Cost total;
   for (int l = 0; l < plan.launches.size; ++l) total += cost_of_launch(plan, l);
   return total;
+}
+
+/// Bytes that would be moved if every node of the plan's graph were a kernel of its own, which reads its operands and
+/// writes its result.
+template <class P>
+constexpr Amount bytes_node_by_node(const P& plan) {
+  Amount bytes;
+  for (int i = 0; i < plan.nodes.size; ++i) {
+    const Node& n = plan.nodes.data[i];
+    if (is_leaf(n.op) || n.op == Op::reshape) continue;
+    bytes.add(n.shape.count() * size_of(n.element), n.batched);
+    for (int k = 0; k < n.operand_count; ++k) {
+      const Node& o = plan.nodes.data[n.operands[k]];
+      if (!is_leaf(o.op) || is_stored_leaf(o.op)) bytes.add(o.shape.count() * size_of(o.element), o.batched);
+    }
+  }
+  return bytes;
 }
 
 /// The figures to assert on. Per sample: of one image; shared: once a run, whatever the batch.
