@@ -80,7 +80,7 @@ struct ImageLayer : Options<Seed, Layer> {
   using A = typename O::Activation;
   using Fits = std::conditional_t<(H >= 5 && W >= 5), typename O::Padding, Same>;
   using Pooling = std::conditional_t<H % 2 == 0 && W % 2 == 0, nn::MaxPooling2D<2>,
-                                     std::conditional_t<H % 3 == 0, nn::MaxPooling2D<3, 1>, nn::MaxPooling2D<1, W>>>;
+                                     std::conditional_t<H % 3 == 0 && W % 3 == 0, nn::MaxPooling2D<3>, A>>;
   using type =
       choice<bits(Seed, Layer, 5), nn::Conv2D<O::even, 3, Same, A>, nn::Conv2D<O::K, 3, Fits, typename O::Bias, A>,
              nn::Conv2D<O::K, 5, Fits, A>, nn::Conv2D<O::even, 1, A>,
