@@ -6,6 +6,8 @@
 //
 // FLOP are those of the direct sums, so Winograd may exceed 1. Times are wall-clock: run it on an idle machine, and
 // read the rows _median and, for the rates, _best.
+#include "../examples/networks.hpp"
+
 #include <inlay/graph/build.hpp>
 #include <inlay/inlay.hpp>
 
@@ -111,10 +113,7 @@ void run_layer(benchmark::State& state) {
   report(state, Source::flop, threads);
 }
 
-using Net = nn::Sequential<nn::Input<28, 28, 1, std::uint8_t>, nn::Rescaling<std::ratio<1, 255>>,
-                           nn::Conv2D<32, 3, nn::Same, nn::Relu>, nn::Conv2D<64, 3, nn::Same, nn::Relu>,
-                           nn::Conv2D<64, 3, nn::Same, nn::Relu>, nn::MaxPooling2D<2>, nn::Flatten,
-                           nn::Dense<64, nn::Relu>, nn::Dense<10>>;
+using Net = networks::Seed;
 /// Of one image: forward, twice that backward, less the first layer's data gradient.
 constexpr double step_flop = 2.0 * (3 * (28 * 28 * 9 * (32 + 32 * 64 + 64 * 64) + 12544 * 64 + 640) - 28 * 28 * 9 * 32);
 

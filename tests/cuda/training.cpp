@@ -35,7 +35,8 @@ template <class Optimizer>
 void set_numbers(Case& c, const Optimizer& optimizer, int step) {
   float numbers[Optimizer::number_count];
   optimizer.numbers(step, numbers);
-  for (std::size_t i = 0; i < Optimizer::number_count; ++i) c.inputs[2 + i] = {double{numbers[i]}};
+  c.inputs[2] = {0.1};  // label smoothing
+  for (std::size_t i = 0; i < Optimizer::number_count; ++i) c.inputs[3 + i] = {double{numbers[i]}};
 }
 
 }  // namespace
@@ -63,6 +64,17 @@ TEST_CASE("Adam's steps agree with the reference, run or replayed, for several b
   }
 }
 
+TEST_CASE("steps with L2 agree with the reference, loss included") {
+  using Net = nn::Sequential<nn::Input<8, 8, 2>, nn::Conv2D<3, 3, nn::Same, nn::Relu, nn::L2<std::ratio<1, 8>>>,
+                             nn::Flatten, nn::Dense<4, nn::L2<std::ratio<1, 32>>>>;
+  using P = Program<TrainingGraph<Net, SGD, SparseCategoricalCrossentropy, Accuracy>>;
+  Case c = Case::of<P>(3, 4);
+  set_numbers(c, SGD{.learning_rate = 0.05f}, 1);
+  const double worst = stray<P>(c, 3, 3, true);
+  MESSAGE("L2: worst difference " << worst);
+  CHECK(worst < 2e-6);
+}
+
 TEST_CASE("an evaluation program shares the training program's parameters") {
   using T = Training<SGD>;
   Case c = Case::of<T>(4, 4);
@@ -72,6 +84,7 @@ TEST_CASE("an evaluation program shares the training program's parameters") {
   evaluation.bind_parameters(training.parameters);
   for (int i : {0, 1})
     evaluation.upload_input(i, bytes_of(c.inputs[static_cast<std::size_t>(i)], T::plan.inputs[i].element));
+  evaluation.set_number(2, static_cast<float>(c.inputs[2][0]));
   float before = 0, loss = 0, after = 0;
   evaluation.run(4);
   evaluation.read_output(0, 4, &before);

@@ -74,7 +74,7 @@ TEST_CASE("its gradients agree with finite differences of the reference") {
     if (g.nodes[i].op == Op::parameter) nodes.push(i);
   for (int node : gradient(g, total, nodes)) g.outputs.push(Output{node});
   std::vector<reference::Values> parameters = numbers(g, samples);
-  const std::vector<reference::Values> inputs{parameters.back(), {0, 2, 1}};
+  const std::vector<reference::Values> inputs{parameters.back(), {0, 2, 1}, {0.1}};
   parameters.pop_back();
   const auto outputs = reference::evaluate(g, samples, inputs, parameters).outputs;
 
@@ -97,7 +97,7 @@ TEST_CASE("the fused plan of a training step does what the graph says") {
   constexpr int samples = 3;
   const Graph g = thaw(Training::graph);
   std::vector<reference::Values> parameters = numbers(g, samples);
-  const std::vector<reference::Values> inputs{parameters.back(), {0, 2, 1}, {0.1}};
+  const std::vector<reference::Values> inputs{parameters.back(), {0, 2, 1}, {0.1}, {0.1}, {0.01}};
   parameters.pop_back();
   const auto expected = reference::evaluate(g, samples, inputs, parameters);
   const auto planned = reference::execute(Training::plan, samples, inputs, parameters);

@@ -53,6 +53,12 @@ TEST_CASE("bytes are counted once for each value that a launch reads or writes")
   CHECK(step.parameter_count == 859274);
 }
 
+TEST_CASE("node by node, a dense layer would write its sums and read them again to add the bias") {
+  constexpr Amount bytes = bytes_node_by_node(Program<Inference<nn::Sequential<nn::Input<8>, nn::Dense<4>>>>::plan);
+  CHECK(bytes.per_sample == 4 * (8 + 4 + 4 + 4));
+  CHECK(bytes.shared == 4 * (8 * 4 + 4));
+}
+
 TEST_CASE("the arena of the seed network holds two activations, not all") {
   CHECK(costs.arena_bytes_per_sample == 28 * 28 * (32 + 64) * 4);
   CHECK(costs.unplanned_bytes_per_sample > 5 * costs.arena_bytes_per_sample);

@@ -94,7 +94,7 @@ class RandomGraph {
   int relu(int a) { return binary(MapOp::maximum, a, build::constant(g, 0)); }
 
   void operation() {
-    switch (below(16)) {
+    switch (below(19)) {
       case 0: return map_of_one();
       case 1:
       case 2:
@@ -110,6 +110,9 @@ class RandomGraph {
       case 12: return matmul();
       case 13: return pooling();
       case 14: return outer_product();
+      case 15: random(); return;
+      case 16: return lookup();
+      case 17: return channels();
       default: return leaf();
     }
   }
@@ -289,6 +292,47 @@ class RandomGraph {
     const int p = build::gather(g, x, index);
     if (chance(30)) relu(p);
     if (chance(30)) build::scatter(g, chance(50) ? p : unary(MapOp::tanh, p), index);
+  }
+
+  int random() {
+    const int key = find([&](int i) { return !at(i).batched && shape(i).count() == 1; });
+    const int like = any();
+    if (key < 0) return build::constant(g, 0);
+    return build::random(g, chance(50) ? shape(like) : Shape{}, g.nodes.size, chance(50) ? 0 : 3, key,
+                         build::constant(g, 0.5f));
+  }
+
+  void lookup() {
+    const int x = image();
+    if (x < 0) return;
+    const int h = shape(x).extents[0], w = shape(x).extents[1];
+    const int shift = binary(MapOp::subtract, random(), build::constant(g, 1));
+    const int rows = build::iota(g, shape_of(h, 1, 1), 0),
+              columns = build::iota(g, shape_of(chance(50) ? 1 : h, w, 1), 1);
+    const bool shifted = shape(shift).count() == 1 && shape(shift).rank <= 3;
+    const int row = shifted ? binary(MapOp::add, rows, shift) : rows;
+    const int column =
+        chance(50) ? columns : binary(MapOp::subtract, build::constant(g, static_cast<float>(w)), columns);
+    const int y = build::lookup(g, unary(MapOp::stop_gradient, x), row, column);
+    if (chance(50)) binary(MapOp::multiply, y, build::constant(g, 0.5f));
+  }
+
+  /// A slice, a padding or a mixture of both; or two values side by side.
+  void channels() {
+    const int a = find([&](int i) { return shape(i).rank > 0 && shape(i).extents[shape(i).rank - 1] <= 12; });
+    if (a < 0) return;
+    const int rank = shape(a).rank, of_a = shape(a).extents[rank - 1];
+    const int b = find([&](int i) {
+      return shape(i).rank == rank && shape(i).count() * of_a == shape(a).count() * shape(i).extents[rank - 1];
+    });
+    if (b < 0 || chance(50)) {
+      build::channels(g, a, below(2 * of_a) - of_a, 1 + below(of_a + 2));
+      return;
+    }
+    const int both = of_a + shape(b).extents[rank - 1];
+    for (int axis = 0; axis + 1 < rank; ++axis)
+      if (shape(a).extents[axis] != shape(b).extents[axis]) return;
+    binary(MapOp::add, build::channels(g, a, 0, both), build::channels(g, b, -of_a, both));
   }
 
   void leaf() {

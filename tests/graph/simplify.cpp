@@ -50,6 +50,19 @@ TEST_CASE("what only looks like it stays") {
   static_assert(!becomes_x([](Graph& g, int x, int) { return map(g, MapOp::multiply, x, constant(g, 2)); }));
 }
 
+TEST_CASE("a reshaped constant is a constant to the maps that read it") {
+  constexpr bool folded = [] {
+    Graph g;
+    const int x = input(g, shape_of(3, 4));
+    const int two = reshape(g, broadcast_to(g, constant(g, 2), shape_of(1, 1), false), Shape{});
+    const int four = reshape(g, map(g, MapOp::multiply, two, constant(g, 2)), shape_of(1, 1));
+    g.outputs.push({map(g, MapOp::multiply, x, broadcast_to(g, four, shape_of(3, 4), false))});
+    const Graph simple = simplify(g);
+    return simple.nodes.size == 3 && inlay::detail::is_constant(simple.nodes.data[result(simple).operands[1]], 4);
+  }();
+  static_assert(folded);
+}
+
 TEST_CASE("an identity that broadcasts becomes a broadcast") {
   constexpr Node node = [] {
     Graph g;

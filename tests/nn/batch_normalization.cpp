@@ -1,4 +1,5 @@
 #include "../support/race.hpp"
+#include "normalised.hpp"
 
 #include <inlay/graph/trace.hpp>
 #include <inlay/nn/activations.hpp>
@@ -98,6 +99,55 @@ TEST_CASE("a residual network with batch normalisation trains as the reference d
       MESSAGE("difference " << race.difference());
     }
   }
+}
+TEST_CASE("sums beside every kind of kernel") {
+  for (int threads : {1, 2}) {
+    test::Race<test::NormalisedStages, SGD> stages(threads);
+    test::Race<test::NormalisedChannels, SGD> channels(threads);
+    test::Race<test::NormalisedWindows, SGD> windows(threads);
+    for (int samples : {6, 3, 7}) {
+      stages.step(samples);
+      channels.step(samples);
+      windows.step(samples);
+      CHECK(stages.difference() < 60 * test::gamma(20000));
+      CHECK(channels.difference() < 60 * test::gamma(20000));
+      CHECK(windows.difference() < 60 * test::gamma(20000));
+    }
+  }
+}
+// One rounding of the mean and two of what leads to it, each of half a unit in the last place of 1000.
+TEST_CASE("a mean far from zero costs no digits beyond those of the mean itself") {
+  using P = Program<AloneInTraining>;
+  const Graph graph = AloneInTraining::make();
+  const int samples = 50;
+  test::Numbers in = test::random_inputs(graph, samples, 5);
+  for (std::size_t i = 0; i < in.values[0].size(); ++i) {
+    float& x = reinterpret_cast<float*>(in.bytes[0].data())[i];
+    x += 1000;
+    in.values[0][i] = x;
+  }
+  std::vector<std::vector<float>> parameters{{1, 1}, {0, 0}, {0, 0}, {1, 1}};
+  const auto expected = reference::evaluate(graph, samples, in.values, {{1, 1}, {0, 0}, {0, 0}, {1, 1}});
+  for (int threads : {1, 2}) {
+    cpu::Executor<P> executor(threads);
+    executor.bind_input(0, in.bytes[0].data());
+    for (int i = 0; i < 4; ++i) executor.bind_parameter(i, parameters[static_cast<std::size_t>(i)].data());
+    executor.run(samples);
+    std::vector<float> y(in.values[0].size());
+    executor.read_output(0, samples, y.data());
+    const double deviation = std::sqrt(1.0 / 3);
+    for (std::size_t i = 0; i < y.size(); ++i)
+      CHECK(std::fabs(y[i] - expected.outputs[0][i]) < 1.5 * 1024 / 16777216 / deviation);
+  }
+}
+TEST_CASE("batch normalisation adds no pass over memory to convolutions in a row") {
+  using Net =
+      nn::Sequential<nn::Input<8, 8, 4>, nn::Conv2D<8, 3, nn::Same, nn::NoBias>, nn::BatchNormalization<nn::Relu>,
+                     nn::Conv2D<8, 3, nn::Same, nn::NoBias>, nn::BatchNormalization<nn::Relu>,
+                     nn::Conv2D<8, 3, nn::Same, nn::NoBias>, nn::GlobalAveragePooling2D, nn::Dense<3>>;
+  using P = Program<TrainingGraph<Net, SGD, SparseCategoricalCrossentropy, Accuracy>>;
+  for (const Stage& stage : P::plan.stages)
+    if (stage.kind == StageKind::elementwise) CHECK(stage.domain.count() < 8 * 8 * 8);
 }
 TEST_CASE("momentum, Nesterov's look-ahead and AdamW train as the reference does") {
   using Net =

@@ -19,12 +19,14 @@ Values output(const Values& x, const std::vector<Values>& parameters = {}) {
 }
 
 /// Loss and metric of logits and a label, summed over the samples.
-std::vector<Values> evaluate(const Values& logits, const Values& labels) {
+std::vector<Values> evaluate(const Values& logits, const Values& labels, double label_smoothing = 0) {
   using Evaluation = EvaluationGraph<nn::Sequential<nn::Input<3>>, SparseCategoricalCrossentropy, Accuracy>;
-  return reference::evaluate(Evaluation::make(), static_cast<int>(labels.size()), {logits, labels}, {}).outputs;
+  return reference::evaluate(Evaluation::make(), static_cast<int>(labels.size()), {logits, labels, {label_smoothing}},
+                             {})
+      .outputs;
 }
 
-constexpr double close = 1e-14;
+constexpr double tolerance = 1e-14;
 
 }  // namespace
 
@@ -69,8 +71,8 @@ TEST_CASE("activations are what their names say, far from zero as well") {
   };
   for (const double x : {-800.0, -1.5, 0.0, 0.25, 800.0}) {
     CHECK(at(nn::Relu{}, x) == (x > 0 ? x : 0));
-    CHECK(std::fabs(at(nn::Sigmoid{}, x) - 1 / (1 + std::exp(-x))) <= close);
-    CHECK(std::fabs(at(nn::Tanh{}, x) - std::tanh(x)) <= close);
+    CHECK(std::fabs(at(nn::Sigmoid{}, x) - 1 / (1 + std::exp(-x))) <= tolerance);
+    CHECK(std::fabs(at(nn::Tanh{}, x) - std::tanh(x)) <= tolerance);
   }
 }
 
@@ -78,15 +80,22 @@ TEST_CASE("Softmax sums to one and does not overflow") {
   using Net = nn::Sequential<nn::Input<3>, nn::Softmax>;
   const Values y = output<Net>({1000, 1001, 999});
   const double sum = std::exp(-1.0) + 1 + std::exp(-2.0);
-  CHECK(std::fabs(y[0] - std::exp(-1.0) / sum) <= close);
-  CHECK(std::fabs(y[0] + y[1] + y[2] - 1) <= close);
+  CHECK(std::fabs(y[0] - std::exp(-1.0) / sum) <= tolerance);
+  CHECK(std::fabs(y[0] + y[1] + y[2] - 1) <= tolerance);
 }
 
 TEST_CASE("cross-entropy is -log softmax of the label, without overflow") {
   const double sum = std::exp(1.0) + std::exp(2.0) + std::exp(3.0);
-  CHECK(std::fabs(evaluate({1, 2, 3}, {0})[0][0] - (std::log(sum) - 1)) <= close);
-  CHECK(std::fabs(evaluate({1, 2, 3, 1, 2, 3}, {1, 2})[0][0] - (2 * std::log(sum) - 5)) <= 2 * close);
+  CHECK(std::fabs(evaluate({1, 2, 3}, {0})[0][0] - (std::log(sum) - 1)) <= tolerance);
+  CHECK(std::fabs(evaluate({1, 2, 3, 1, 2, 3}, {1, 2})[0][0] - (2 * std::log(sum) - 5)) <= 2 * tolerance);
   CHECK(evaluate({5000, 0, 0}, {1})[0][0] == 5000);
+}
+
+TEST_CASE("label smoothing shares a part of the label's probability among all classes") {
+  const double log_sum = std::log(std::exp(1.0) + std::exp(2.0) + std::exp(3.0));
+  const double expected = 0.7 * (log_sum - 1) + 0.1 * (3 * log_sum - 1 - 2 - 3);
+  CHECK(std::fabs(evaluate({1, 2, 3}, {0}, 0.3)[0][0] - expected) <= 1e-7);  // 1/3 is a float
+  CHECK(std::fabs(evaluate({1, 2, 3}, {1}, 1)[0][0] - (log_sum - 2)) <= 1e-7);
 }
 
 TEST_CASE("accuracy counts the samples whose largest logit is the label's; the first of equals") {

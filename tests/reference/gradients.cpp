@@ -176,6 +176,19 @@ TEST_CASE("views have gradients") {
   }
 }
 
+TEST_CASE("slices and paddings of channels have gradients") {
+  struct Part {
+    int first, count;
+  };
+  for (const Part& part : {Part{1, 2}, Part{0, 5}, Part{-2, 3}, Part{-1, 6}, Part{3, 2}, Part{5, 1}}) {
+    Differentiable f;
+    check("channels", f, build::channels(f.g, f.input(shape_of(2, 2, 4)), part.first, part.count));
+    Differentiable shared;
+    check("channels of a vector", shared,
+          build::channels(shared.g, shared.parameter(shape_of(4)), part.first, part.count));
+  }
+}
+
 TEST_CASE("max pooling's gather and scatter are each other's gradient") {
   const Window window{.height = 2, .width = 3, .stride_h = 2, .stride_w = 3};
   Differentiable f;

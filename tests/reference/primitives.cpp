@@ -293,6 +293,19 @@ TEST_CASE("reshape keeps the order, transpose exchanges axes") {
               cube.feed[0][static_cast<std::size_t>((i * 3 + j) * 4 + k)]);
 }
 
+TEST_CASE("channels are taken from where they start, and 0 where there are none") {
+  Graph g;
+  const int x = build::input(g, shape_of(1, 2, 3)), v = build::input(g, shape_of(2), Element::f32, false);
+  const int slice = build::channels(g, x, 1, 2), padded = build::channels(g, x, -1, 5),
+            none = build::channels(g, v, 2, 1), both = build::channels(g, v, 1, 2);
+  const auto nodes = reference::evaluate(g, 1, {{1, 2, 3, 4, 5, 6}, {7, 8}}, {}).nodes;
+  CHECK(nodes[static_cast<std::size_t>(slice)] == Values{2, 3, 5, 6});
+  CHECK(nodes[static_cast<std::size_t>(padded)] == Values{0, 1, 2, 3, 0, 0, 4, 5, 6, 0});
+  CHECK(nodes[static_cast<std::size_t>(none)] == Values{0});
+  CHECK(nodes[static_cast<std::size_t>(both)] == Values{8, 0});
+  CHECK(build::channels(g, x, 0, 3) == x);
+}
+
 TEST_CASE("leaves: coordinates, numbers, the number of samples") {
   Graph g;
   const int along = build::iota(g, shape_of(2, 3), 0), across = build::iota(g, shape_of(2, 3), 1),

@@ -31,7 +31,7 @@ struct Start {
     reference::Values images(static_cast<std::size_t>(g.inputs[0].shape.count() * samples)), labels;
     for (double& x : images) x = std::floor(256 * uniform());
     for (int s = 0; s < samples; ++s) labels.push_back(std::floor(10 * uniform()));
-    inputs = {images, labels};
+    inputs = {images, labels, {0.1}};  // label smoothing
     for (const Parameter& p : g.parameters) {
       reference::Values v(static_cast<std::size_t>(p.shape.count()));
       const double limit = std::sqrt(6.0 / (p.fan_in + p.fan_out));

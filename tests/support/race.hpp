@@ -37,11 +37,13 @@ class Race {
       reinterpret_cast<std::int32_t*>(in.bytes[1].data())[i] = label;
       in.values[1][i] = label;
     }
-    float numbers[8] = {};
-    Optimizer{}.numbers(++steps, numbers);
-    for (int i = 0; i < Optimizer::number_count; ++i) {
-      std::memcpy(in.bytes[static_cast<std::size_t>(2 + i)].data(), numbers + i, 4);
-      in.values[static_cast<std::size_t>(2 + i)] = {numbers[i]};
+    const int of_optimizer = graph.inputs.size - Optimizer::number_count;
+    float numbers[8] = {0.1f};  // label smoothing, the loss's; the keys of random layers before it stay random
+    Optimizer{}.numbers(++steps, numbers + 1);
+    for (int i = of_optimizer - 1; i < graph.inputs.size; ++i) {
+      const float number = numbers[i - of_optimizer + 1];
+      std::memcpy(in.bytes[static_cast<std::size_t>(i)].data(), &number, 4);
+      in.values[static_cast<std::size_t>(i)] = {number};
     }
     for (int i = 0; i < graph.inputs.size; ++i) executor.bind_input(i, in.bytes[static_cast<std::size_t>(i)].data());
     executor.run(samples);

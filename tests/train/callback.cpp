@@ -1,4 +1,5 @@
-// Callbacks, FitOptions, EarlyStopping and CSVLogger, driven as `fit` drives them.
+// Callbacks, FitOptions, EarlyStopping, BestCheckpoint and CSVLogger, driven as `fit` drives them.
+#include <inlay/train/best_checkpoint.hpp>
 #include <inlay/train/csv_logger.hpp>
 #include <inlay/train/early_stopping.hpp>
 #include <inlay/train/fit_options.hpp>
@@ -162,6 +163,63 @@ TEST_CASE("early stopping says what it can monitor") {
   const Callback misspelt = EarlyStopping{.mode = "maximum"};
   CHECK_THROWS_WITH_AS(misspelt.on_train_begin(),
                        "EarlyStopping has mode \"maximum\": expected \"auto\", \"min\" or \"max\".", Error);
+}
+
+namespace {
+
+/// Counts what is saved.
+struct Saves : ModelInTraining {
+  mutable std::vector<std::string> paths;
+  void save(const std::string& path) const override { paths.push_back(path); }
+};
+
+/// The epochs at which `checkpoint` saves, given each epoch's logs.
+std::vector<int> saved_epochs(const Callback& checkpoint, const std::vector<Logs>& epochs) {
+  const Saves model;
+  std::vector<int> saved;
+  checkpoint.set_model(model);
+  checkpoint.on_train_begin();
+  for (std::size_t epoch = 0; epoch < epochs.size(); ++epoch) {
+    const std::size_t before = model.paths.size();
+    checkpoint.on_epoch_end(static_cast<int>(epoch), epochs[epoch]);
+    if (model.paths.size() > before) saved.push_back(static_cast<int>(epoch));
+  }
+  for (const std::string& path : model.paths) CHECK(path == "best.safetensors");
+  return saved;
+}
+
+}  // namespace
+
+TEST_CASE("the best checkpoint saves the epochs that are better than all before") {
+  const std::vector<Logs> epochs{{.loss = 4, .accuracy = 0.5, .val_loss = 2, .val_accuracy = 0.4},
+                                 {.loss = 3, .accuracy = 0.4, .val_loss = 3, .val_accuracy = 0.6},
+                                 {.loss = 2, .accuracy = 0.7, .val_loss = 1, .val_accuracy = 0.6}};
+  CHECK(saved_epochs(BestCheckpoint{"best.safetensors"}, epochs) == std::vector<int>{0, 2});
+  CHECK(saved_epochs(BestCheckpoint{.filename = "best.safetensors", .monitor = "val_accuracy"}, epochs) ==
+        std::vector<int>{0, 1});
+  CHECK(saved_epochs(BestCheckpoint{.filename = "best.safetensors", .monitor = "accuracy", .mode = "min"}, epochs) ==
+        std::vector<int>{0, 1});
+}
+
+TEST_CASE("without validation data the best checkpoint watches the loss, and no epoch of NaN is best") {
+  CHECK(saved_epochs(BestCheckpoint{"best.safetensors"}, {{.loss = NAN}, {.loss = 2}, {.loss = NAN}, {.loss = 1}}) ==
+        std::vector<int>{1, 3});
+}
+
+TEST_CASE("the best checkpoint remembers its best over several fits") {
+  BestCheckpoint checkpoint{"best.safetensors"};
+  CHECK(saved_epochs(&checkpoint, {{.loss = 2}, {.loss = 3}}) == std::vector<int>{0});
+  CHECK(saved_epochs(&checkpoint, {{.loss = 2.5}, {.loss = 1}}) == std::vector<int>{1});
+  CHECK(checkpoint.best == 1);
+  CHECK(checkpoint.best_epoch == 1);
+}
+
+TEST_CASE("the best checkpoint says what it can monitor") {
+  CHECK_THROWS_WITH_AS(saved_epochs(BestCheckpoint{.filename = "best.safetensors", .monitor = "val_loss"}, {{}}),
+                       "BestCheckpoint monitors val_loss, but this fit measures loss: give fit a validation_data, or "
+                       "monitor one of these.",
+                       Error);
+  CHECK_THROWS_AS(saved_epochs(BestCheckpoint{.filename = "best.safetensors", .mode = "best"}, {}), Error);
 }
 
 TEST_CASE("the CSV logger writes a header and a line an epoch") {

@@ -5,13 +5,18 @@
 #include "../temporary_folder.hpp"
 
 #include <inlay/nn/activations.hpp>
+#include <inlay/nn/batch_normalization.hpp>
 #include <inlay/nn/conv2d.hpp>
 #include <inlay/nn/dense.hpp>
+#include <inlay/nn/dropout.hpp>
 #include <inlay/nn/flatten.hpp>
 #include <inlay/nn/input.hpp>
 #include <inlay/nn/max_pooling2d.hpp>
+#include <inlay/nn/random_flip.hpp>
 #include <inlay/nn/rescaling.hpp>
+#include <inlay/nn/residual.hpp>
 #include <inlay/nn/sequential.hpp>
+#include <inlay/train/best_checkpoint.hpp>
 #include <inlay/train/early_stopping.hpp>
 #include <inlay/train/model.hpp>
 
@@ -121,7 +126,7 @@ struct ReferenceSteps {
   explicit ReferenceSteps(const Fixture& fixture) : parameters(fixture.weights("initial")), samples(fixture.samples()) {
     for (int i = 8; i < graph.parameters.size; ++i)
       parameters.emplace_back(static_cast<std::size_t>(graph.parameters[i].shape.count()), 0.0);
-    inputs = {scaled(fixture.at("images")), fixture.at("labels"), {0}, {1 - 0.9}, {1 - 0.999}, {1e-7}};
+    inputs = {scaled(fixture.at("images")), fixture.at("labels"), {0}, {0}, {1 - 0.9}, {1 - 0.999}, {1e-7}};
   }
   /// Images such that the network's float 1/255 makes of them what PyTorch's double makes.
   static reference::Values scaled(reference::Values images) {
@@ -132,7 +137,7 @@ struct ReferenceSteps {
   /// One step; returns the mean loss before it.
   double step() {
     ++steps;
-    inputs[2][0] = 1e-3 * std::sqrt(1 - std::pow(0.999, steps)) / (1 - std::pow(0.9, steps));
+    inputs[3][0] = 1e-3 * std::sqrt(1 - std::pow(0.999, steps)) / (1 - std::pow(0.9, steps));
     const reference::Result result = reference::evaluate(graph, samples, inputs, parameters);
     parameters = result.updated;
     return result.outputs[0][0] / samples;
@@ -300,6 +305,45 @@ TEST_CASE("set_weights names every difference at once and changes nothing") {
   CHECK(model.get_weights() == before);
 }
 
+TEST_CASE("a layer's weights are read and replaced by its name or its index") {
+  SmallModel model = make_model(1), other = make_model(2);
+  const std::vector<Weight> all = model.get_weights();
+  const std::vector<Weight> second{all[2], all[3]};
+  CHECK(model.layer<"3.conv2d">().get_weights() == second);
+  CHECK(model.layer<3>().get_weights() == second);
+  CHECK(model.layer<"5.flatten">().get_weights().empty());
+  CHECK(model.layer<0>().get_weights().empty());
+
+  std::vector<Weight> expected = other.get_weights();
+  expected[2] = all[2];
+  expected[3] = all[3];
+  other.layer<"3.conv2d">().set_weights(second);
+  CHECK(other.get_weights() == expected);
+  const std::string message = message_of<Error>([&] { other.layer<7>().set_weights(second); });
+  CAPTURE(message);
+  CHECK(has(message, "set_weights: these are not the weights of layer 7"));
+  CHECK(has(message, "expected 7.dense.kernel, found 3.conv2d.kernel"));
+  CHECK(other.get_weights() == expected);
+}
+
+TEST_CASE("a layer that holds others has all their weights, and each is reached by its path") {
+  using Nested = nn::Sequential<nn::Input<8, 8, 1, std::uint8_t>, nn::Flatten,
+                                nn::Residual<nn::Dense<8>, nn::Dense<64>>, nn::Dense<3>>;
+  auto model = compile<Nested>(SGD{}, SparseCategoricalCrossentropy{}, Accuracy{}, {.threads = 1, .verbose = 0});
+  const std::vector<Weight> all = model.get_weights();
+  CHECK(model.layer<"2.residual">().get_weights() == std::vector<Weight>{all[0], all[1], all[2], all[3]});
+  CHECK(model.layer<2>().get_weights().size() == 4);
+  CHECK(model.layer<"2.1.dense">().get_weights() == std::vector<Weight>{all[2], all[3]});
+}
+
+TEST_CASE("a layer that is not there is refused with the names of those that are") {
+  SmallModel model = make_model();
+  const std::string message = message_of<Error>([&] { model.layer<"3.conv">(); });
+  CAPTURE(message);
+  CHECK(has(message, "no layer \"3.conv\""));
+  CHECK(has(message, "0.input, 1.rescaling, 2.conv2d, 3.conv2d, 4.max_pooling2d, 5.flatten, 6.dense, 7.dense"));
+}
+
 TEST_CASE("training goes on after save and load with the bits of training without interruption") {
   TemporaryFolder folder;
   const data::Dataset set = bands(32);
@@ -387,6 +431,39 @@ TEST_CASE("a loss that is not finite stops fit with the state from before the ep
   CHECK(model.get_weights() == untouched.get_weights());  // the optimiser's state was restored, too
 }
 
+TEST_CASE("a single sample is refused where batch normalisation would take the variance of one value") {
+  using Normalised = nn::Sequential<nn::Input<8, 8, 1, std::uint8_t>, nn::Rescaling<std::ratio<1, 255>>, nn::Flatten,
+                                    nn::Dense<4>, nn::BatchNormalization<nn::Relu>, nn::Dense<3>>;
+  auto model = compile<Normalised>(SGD{}, SparseCategoricalCrossentropy{}, Accuracy{}, {.threads = 1, .verbose = 0});
+  const std::vector<Weight> before = model.get_weights();
+  const data::Dataset set = bands(17);
+  int called = 0;
+  auto refusal = [&](FitOptions options) {
+    options.callbacks = {on_train_begin([&] { ++called; })};
+    return message_of<Error>([&] { model.fit(set, options); });
+  };
+  CHECK(has(refusal(quiet(1, 16)),
+            "fit: the last batch of an epoch has 1 of the at least 2 samples that "
+            "4.batch_normalization.moving_variance needs in a training step; choose another batch_size"));
+  CHECK(has(refusal(quiet(1, 1)), "fit: a batch has 1"));
+  CHECK(has(message_of<Error>([&] { model.train_on_batch(images(set, 0, 1), labels(set, 0, 1)); }),
+            "train_on_batch: the batch has 1"));
+  CHECK(called == 0);
+  CHECK(model.get_weights() == before);
+  CHECK(refusal(quiet(1, 15)).empty());
+  CHECK(refusal(quiet(1, 100)).empty());
+  CHECK_FALSE(model.get_weights() == before);
+  CHECK(model.predict(images(set, 0, 1)).size() == 3);  // inference takes any number
+}
+
+TEST_CASE("where there are pixels a single sample has a variance") {
+  using Normalised =
+      nn::Sequential<nn::Input<8, 8, 1, std::uint8_t>, nn::BatchNormalization<>, nn::Flatten, nn::Dense<3>>;
+  auto model = compile<Normalised>(SGD{}, SparseCategoricalCrossentropy{}, Accuracy{}, {.threads = 1, .verbose = 0});
+  const data::Dataset set = bands(1);
+  CHECK(std::isfinite(model.train_on_batch(set.images, set.labels).loss));
+}
+
 TEST_CASE("a train_on_batch whose loss is not finite changes nothing") {
   const data::Dataset set = bands(16);
   SmallModel model = make_model(), untouched = make_model();
@@ -471,6 +548,50 @@ TEST_CASE("a callback can stop within an epoch, which then ends with what was se
   CHECK(batches == 2);
   CHECK(history.epoch == std::vector<int>{0});
   CHECK(std::isfinite(history.loss.at(0)));
+}
+
+TEST_CASE("BestCheckpoint's file holds the model as it was after the best epoch") {
+  TemporaryFolder folder;
+  const data::Dataset set = bands(40), validation = bands(30, 2);
+  SmallModel model = make_model();
+  BestCheckpoint checkpoint{folder / "best.safetensors"};
+  std::vector<std::vector<Weight>> after;
+  FitOptions options = quiet(5);
+  options.validation_data = &validation;
+  options.callbacks = {&checkpoint, on_epoch_begin([&](int epoch) {
+                         if (epoch == 3) model.optimizer.learning_rate = 1;  // from here on it gets worse
+                       }),
+                       on_epoch_end([&](int, const Logs&) { after.push_back(model.get_weights()); })};
+  const History history = model.fit(set, options);
+  const auto best = std::ranges::min_element(history.val_loss);
+  CHECK(checkpoint.best == *best);
+  CHECK(checkpoint.best_epoch == best - history.val_loss.begin());
+  REQUIRE(checkpoint.best_epoch < 4);
+  SmallModel loaded = make_model(2);
+  loaded.load(folder / "best.safetensors");
+  CHECK(loaded.get_weights() == after[static_cast<std::size_t>(checkpoint.best_epoch)]);
+  CHECK(loaded.evaluate(validation).loss == *best);
+}
+
+TEST_CASE("label smoothing is part of the loss, in training and evaluation, and may change between steps") {
+  const data::Dataset set = bands(12);
+  SmallModel model = make_model();
+  const std::vector<float> logits = model.predict(set.images);
+  double expected = 0;
+  for (std::size_t n = 0; n < 12; ++n)
+    for (int k = 0; k < classes; ++k) {
+      const double share = 0.25 / classes + (set.labels[n] == k ? 0.75 : 0);
+      expected += share * scores({logits.begin() + 3 * n, logits.begin() + 3 * n + 3}, {k}).loss / 12;
+    }
+  const double plain = model.evaluate(set).loss;
+  model.loss.label_smoothing = 0.25f;
+  CHECK(model.evaluate(set).loss == doctest::Approx(expected).epsilon(1e-6));
+  CHECK(train_on(model, set, 0, 12).loss == doctest::Approx(expected).epsilon(1e-6));
+  CHECK(std::fabs(plain - expected) > 1e-3);
+  CHECK(has(message_of<Error>([&] {
+              compile<Net>(Adam{}, SparseCategoricalCrossentropy{.label_smoothing = 1.5f}, Accuracy{}, {.verbose = 0});
+            }),
+            "label_smoothing 1.5"));
 }
 
 TEST_CASE("EarlyStopping ends a fit that no longer improves, and validation_data fills the val_ columns") {
@@ -603,4 +724,36 @@ TEST_CASE("Model gives PyTorch's logits, loss and Adam steps of the small seed n
       CHECK(worst <= 1);
     }
   }
+}
+
+namespace {
+
+using RandomNet = nn::Sequential<nn::Input<8, 8, 1, std::uint8_t>, nn::RandomFlip, nn::Rescaling<std::ratio<1, 255>>,
+                                 nn::Flatten, nn::Dense<8, nn::Relu>, nn::Dropout<std::ratio<1, 2>>, nn::Dense<3>>;
+using RandomModel = Model<RandomNet, SGD, SparseCategoricalCrossentropy, Accuracy>;
+
+RandomModel make_random_model(std::uint64_t seed, int threads) {
+  return RandomModel(SGD{.learning_rate = 0}, {.seed = seed, .device = Device::cpu, .threads = threads, .verbose = 0});
+}
+
+}  // namespace
+
+TEST_CASE("random layers draw anew in each step, the same on any number of threads and after a checkpoint") {
+  const data::Dataset set = bands(24);
+  TemporaryFolder folder;
+  const std::string path = folder / "random.safetensors";
+  auto step = [&](RandomModel& model) { return model.train_on_batch(images(set, 0, 24), labels(set, 0, 24)).loss; };
+  RandomModel one = make_random_model(3, 1), two = make_random_model(3, 2);
+  const double first = step(one), second = step(one);
+  CHECK(std::fabs(first - second) > 1e-3);  // the weights stay as they are: the masks differ
+  CHECK(step(two) == doctest::Approx(first).epsilon(1e-6));
+  two.save(path);
+  RandomModel resumed = make_random_model(3, 2);
+  resumed.load(path);
+  CHECK(step(resumed) == doctest::Approx(second).epsilon(1e-6));
+  RandomModel other = make_random_model(4, 1);
+  other.set_weights(one.get_weights());
+  CHECK(std::fabs(step(other) - first) > 1e-3);
+  const Logs before = one.evaluate(set), after = one.evaluate(set);
+  CHECK(before.loss == after.loss);  // nothing is random
 }

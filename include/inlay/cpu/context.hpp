@@ -2,6 +2,7 @@
 // value's first sample and the distance to the next (0 for shared values); the context adds the coordinates.
 #pragma once
 
+#include <inlay/core/random.hpp>
 #include <inlay/cpu/apply.hpp>
 #include <inlay/kernel/kernels.hpp>
 
@@ -12,6 +13,15 @@ namespace inlay::cpu {
 struct Slot {
   char* data;
   std::int64_t sample_bytes;
+};
+
+/// Where a thread adds up what Bodies accumulate, in double: no digits are lost to a mean far from zero. For each sum:
+/// the number of elements of a channel, a row of sums, a row of sums of squares.
+template <int Channels>
+struct ChannelSums {
+  static constexpr int pitch = round_up(Channels, lanes);
+  static constexpr int count(int which) { return which * (lanes + 2 * pitch); }
+  static constexpr int row(int which, bool squares) { return count(which) + lanes + squares * pitch; }
 };
 
 template <class V>
@@ -102,25 +112,115 @@ struct Context {
       return v;
     }
   }
+  /// A register that is the same for all lanes.
+  INLAY_INLINE static float lane0(V v) {
+    if constexpr (vector) return v[0];
+    else return v;
+  }
+  template <int Number, int Below, class I, int Key0, int Key1>
+  INLAY_INLINE V step(kernel::Random<Number, Below, I, Key0, Key1>, const V* r) const {
+    const float key0 = lane0(r[Key0]), key1 = lane0(r[Key1]);
+    const auto first = static_cast<std::uint32_t>(offset<I>());
+    auto element = [&](std::uint32_t i) { return random_element(key0, key1, Number, sample, i, Below); };
+    if constexpr (!vector) return element(first);
+    else {
+      V v{};
+      if (I::s3 == 1 && first % 4 == 0) {  // four numbers from each run of Philox
+        for (int quad = 0; quad < lanes / 4; ++quad) {
+          const PhiloxCounter words =
+              random_words(key0, key1, Number, sample, first / 4 + static_cast<std::uint32_t>(quad));
+          for (int i = 0; i < 4; ++i) v[4 * quad + i] = random_number(words.word[i], Below);
+        }
+      } else {
+        for (int lane = 0; lane < lanes; ++lane) v[lane] = element(first + static_cast<std::uint32_t>(lane * I::s3));
+      }
+      return v;
+    }
+  }
+  template <int S, Element E, int Height, int Width, class I, int Row, int Column>
+  INLAY_INLINE V step(kernel::Lookup<S, E, Height, Width, I, Row, Column>, const V* r) const {
+    const float row = lane0(r[Row]), column = lane0(r[Column]);
+    if (!(row >= 0 && row < Height && column >= 0 && column < Width)) return constant(0);
+    return read<I::s3>(at<E>(
+        S, I::sample,
+        std::int64_t{static_cast<int>(row)} * I::s1 + std::int64_t{static_cast<int>(column)} * I::s2 + i3 * I::s3));
+  }
+  template <int S, Element E, int First, int Count, class I>
+  INLAY_INLINE V step(kernel::Channels<S, E, First, Count, I>, const V*) const {
+    const int from = i3 + First;
+    const auto* pixel = at<E>(S, I::sample, offset<I>() - i3 * I::s3);
+    if constexpr (!vector) return from >= 0 && from < Count ? static_cast<float>(pixel[from]) : 0.0f;
+    else {
+      if (from >= 0 && from + lanes <= Count) return read<I::s3>(pixel + from);
+      V v{};
+      for (int lane = 0; lane < lanes; ++lane)
+        if (from + lane >= 0 && from + lane < Count) v[lane] = static_cast<float>(pixel[from + lane]);
+      return v;
+    }
+  }
   template <std::uint32_t Bits>
   INLAY_INLINE V step(kernel::Constant<Bits>, const V*) const {
     return constant(__builtin_bit_cast(float, Bits));
+  }
+  template <int S, int Which, bool Squares, int Channels, int Register>
+  INLAY_INLINE V step(kernel::Accumulate<S, Which, Squares, Channels, Register>, const V* r) const {
+    using Sums = ChannelSums<Channels>;
+    auto* sums = reinterpret_cast<double*>(slots[S].data);
+    if (i3 == 0) sums[Sums::count(Which)] += 1;
+    add(sums + Sums::row(Which, false) + i3, r[Register], [](auto x) INLAY_LAMBDA { return x; });
+    if constexpr (Squares)
+      add(sums + Sums::row(Which, true) + i3, r[Register], [](auto x) INLAY_LAMBDA { return x * x; });
+    return r[Register];
+  }
+  template <class F>
+  INLAY_INLINE static void add(double* sums, V v, F f) {
+    if constexpr (!vector) *sums += f(static_cast<double>(v));
+    else {
+      add_half(sums, f(half_of<0>(v)));
+      add_half(sums + lanes / 2, f(half_of<1>(v)));
+    }
+  }
+  INLAY_INLINE static void add_half(double* sums, Doubles more) {
+    Doubles sum;
+    std::memcpy(&sum, sums, sizeof sum);
+    sum += more;
+    std::memcpy(sums, &sum, sizeof sum);
+  }
+  template <int S, int Which, ReduceOp Op, int Channels>
+  INLAY_INLINE V step(kernel::Total<S, Which, Op, Channels>, const V*) const {
+    using Sums = ChannelSums<Channels>;
+    const auto* sums = reinterpret_cast<const double*>(slots[S].data);
+    auto total = [&](int channel) {
+      const double sum = sums[Sums::row(Which, false) + channel];
+      if (Op == ReduceOp::sum) return static_cast<float>(sum);
+      const double deviations = sums[Sums::row(Which, true) + channel] - sum * sum / sums[Sums::count(Which)];
+      return deviations < 0 ? 0.0f : static_cast<float>(deviations);  // NaN stays
+    };
+    if constexpr (!vector) return total(i3);
+    else {
+      V v{};
+      for (int lane = 0; lane < lanes; ++lane) v[lane] = total(i3 + lane);
+      return v;
+    }
   }
   template <MapOp Op, int... R>
   INLAY_INLINE V step(kernel::Apply<Op, R...>, const V* r) const {
     return cpu::apply<Op>(r[R]...);
   }
 
-  /// Runs all steps and returns the last register.
+  /// Runs all steps and returns the last register; zero if there is none.
   template <class... Steps>
   INLAY_INLINE V run(kernel::Body<Steps...> body) const {
     return run(body, std::make_integer_sequence<int, sizeof...(Steps)>{});
   }
   template <class... Steps, int... I>
   INLAY_INLINE V run(kernel::Body<Steps...>, std::integer_sequence<int, I...>) const {
-    V r[sizeof...(Steps) + 1];
-    ((r[I] = step(Steps{}, r)), ...);
-    return r[sizeof...(Steps) > 0 ? sizeof...(Steps) - 1 : 0];
+    if constexpr (sizeof...(Steps) == 0) return V{};
+    else {
+      V r[sizeof...(Steps)];
+      ((r[I] = step(Steps{}, r)), ...);
+      return r[sizeof...(Steps) - 1];
+    }
   }
 };
 

@@ -16,6 +16,11 @@ template <int Height, int Width, int Channels, int Rows_, int Columns_, int Firs
 struct PaddedImage {
   static constexpr int rows = Rows_, columns = Columns_,
                        channels = Pitch;  // floats a pixel; those behind Channels are zero
+  static constexpr int step_h = StepH, step_w = StepW;
+
+  /// How far a row or column of the image lies behind one that holds pixels.
+  static constexpr int behind_h(int row) { return ((row + FirstRow) % StepH + StepH) % StepH; }
+  static constexpr int behind_w(int column) { return ((column + FirstColumn) % StepW + StepW) % StepW; }
   static constexpr std::int64_t floats = std::int64_t{Rows_} * Columns_ * Pitch;
 
   template <class Prologue>
@@ -42,7 +47,9 @@ template <class Image, int OutH, int OutW, int OutC, int R, int S, int StrideH, 
           int DilationW, int Groups, class Prologue, class E>
 struct ConvolutionPass {
   static constexpr int in = Image::channels / Groups, out = OutC / Groups;
-  using Kernel = Direct<in, out, Image::columns, Image::channels, OutW, R, S, StrideW, DilationH, DilationW>;
+  using Kernel = Direct<in, out, Image::columns, Image::channels, OutW, R, S, StrideW, DilationH, DilationW,
+                        Image::step_h, Image::step_w>;
+  static constexpr int spread = Image::step_w;
   using Pool = typename E::pool;
   static constexpr bool pools = Pool::height * Pool::width > 1;
   static constexpr int extent =
@@ -70,32 +77,44 @@ struct ConvolutionPass {
     Image::template fill<Prologue>(image, slots, sample);
     for (int p = 0; p < OutH; ++p) {
       for (int block = 0; block < Groups * Kernel::blocks; ++block)
-        for (int first = 0; first < OutW; first += Kernel::tile.pixels) {
-          const int q = first + Kernel::tile.pixels <= OutW ? first : OutW - Kernel::tile.pixels;  // the last overlaps
-          const int group = block / Kernel::blocks, inner = block % Kernel::blocks;
-          Kernel::compute(image + (p * StrideH * Image::columns + q * StrideW) * Image::channels + group * in,
-                          memory.packed + group * Kernel::packed_floats + inner * Kernel::block_floats, tile);
-          const int k = group * out + inner * Kernel::width;
-          const int end = inner * Kernel::width + Kernel::width < out ? k + Kernel::width : (group + 1) * out;
-          for (int i = 0; i < Kernel::tile.pixels; ++i) {
-            float* pooled = rows + (p % Pool::height * OutW + q + i) * OutC;
-            run_row<typename E::main, extent>(slots, sample, 0, p, q + i, k, end, from(tile + i * Kernel::width - k),
-                                              [&](int c, auto v) {
-                                                if constexpr (pools) write(pooled + c, v);
-                                              });
-          }
-        }
+        for (int phase = 0; phase < spread; ++phase)
+          finish_row(slots, sample, memory, image, tile, rows, p, block, phase);
       if constexpr (pools)
         if (p % Pool::height == Pool::height - 1)
           pool_row<Pool, typename E::post, OutW, OutC, OutC>(slots, sample, p / Pool::height, rows);
     }
   }
+
+ private:
+  /// Pixels phase, phase + spread, ... of row p.
+  static void finish_row(const Slot* slots, int sample, Memory memory, const float* image, float* tile, float* rows,
+                         int p, int block, int phase) {
+    constexpr int pixels = Kernel::tile.pixels;
+    const int group = block / Kernel::blocks, inner = block % Kernel::blocks;
+    const int k = group * out + inner * Kernel::width;
+    const int end = inner * Kernel::width + Kernel::width < out ? k + Kernel::width : (group + 1) * out;
+    const int count = (OutW - phase + spread - 1) / spread;
+    for (int first = 0; first < count; first += pixels) {
+      const int from_pixel = first + pixels <= count ? first : count - pixels;  // the last overlaps
+      const int q = phase + from_pixel * spread;
+      Kernel::compute(image + (p * StrideH * Image::columns + q * StrideW) * Image::channels + group * in,
+                      memory.packed + group * Kernel::packed_floats + inner * Kernel::block_floats, tile,
+                      Image::behind_h(p * StrideH), Image::behind_w(q * StrideW));
+      for (int i = first - from_pixel; i < pixels; ++i) {
+        const int column = q + i * spread;
+        float* pooled = rows + (p % Pool::height * OutW + column) * OutC;
+        run_row<typename E::main, extent>(slots, sample, 0, p, column, k, end, from(tile + i * Kernel::width - k),
+                                          [&](int c, auto v) {
+                                            if constexpr (pools) write(pooled + c, v);
+                                          });
+      }
+    }
+  }
 };
 
 /// What forward and data gradient share: weights packed once a run, samples one by one.
-template <class Pass, bool Batched>
-struct ConvolutionRunner : RunnerDefaults {
-  static constexpr Partition partition = Batched ? Partition::samples : Partition::outputs;
+template <class Pass, bool Batched, int Channels, class E, class Side>
+struct ConvolutionRunner : SidedRunner<Batched, Channels, typename E::main, typename E::post, Side> {
   static constexpr std::int64_t packed_bytes = 4 * Pass::packed_floats;
   static constexpr std::int64_t scratch_bytes = 4 * Pass::scratch_floats;
 
@@ -125,7 +144,7 @@ template <class G, bool Batched, class A, class B, class E, class Side>
 struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>, Algorithm::direct>
     : ConvolutionRunner<ConvolutionPass<ForwardImage<G>, G::P, G::Q, G::K, G::R, G::S, G::stride_h, G::stride_w,
                                         G::dilation_h, G::dilation_w, G::groups, A, E>,
-                        Batched> {
+                        Batched, G::K, E, Side> {
   using Pass = ConvolutionPass<ForwardImage<G>, G::P, G::Q, G::K, G::R, G::S, G::stride_h, G::stride_w, G::dilation_h,
                                G::dilation_w, G::groups, A, E>;
 
@@ -146,7 +165,7 @@ struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A,
                                       G::W + (G::S - 1) * G::dilation_w, G::pad_top - (G::R - 1) * G::dilation_h,
                                       G::pad_left - (G::S - 1) * G::dilation_w, G::stride_h, G::stride_w>,
                           G::H, G::W, G::C, G::R, G::S, 1, 1, G::dilation_h, G::dilation_w, G::groups, A, E>,
-          Batched> {
+          Batched, G::C, E, Side> {
   using Pass = ConvolutionPass<PaddedImage<G::P, G::Q, G::K, G::H + (G::R - 1) * G::dilation_h,
                                            G::W + (G::S - 1) * G::dilation_w, G::pad_top - (G::R - 1) * G::dilation_h,
                                            G::pad_left - (G::S - 1) * G::dilation_w, G::stride_h, G::stride_w>,

@@ -35,11 +35,13 @@ constexpr TileShape tile_shape(int channels, int row) {
   return {vectors, (row + tiles - 1) / tiles};
 }
 
-/// Out channels of one group from In channels; the padded image has Columns pixels a row and Pitch floats a pixel.
+/// Out channels of one group from In channels; the padded image has Columns pixels a row and Pitch floats a pixel. It
+/// may be spread: zeros but for every SpreadH-th row and SpreadW-th column. Then neighbours in a tile are SpreadW
+/// pixels apart, so that the same taps of all of them fall on zeros and are left out.
 template <int In, int Out, int Columns, int Pitch, int OutWidth, int R, int S, int StrideW, int DilationH,
-          int DilationW>
+          int DilationW, int SpreadH, int SpreadW>
 struct Direct {
-  static constexpr TileShape tile = tile_shape(Out, OutWidth);
+  static constexpr TileShape tile = tile_shape(Out, OutWidth < SpreadW ? 1 : OutWidth / SpreadW);
   static constexpr int width = tile.vectors * lanes;  // output channels of one tile
   static constexpr int blocks = (Out + width - 1) / width;
   static constexpr std::int64_t block_floats = std::int64_t{R} * S * In * width;
@@ -56,17 +58,22 @@ struct Direct {
           for (int k = block * width; k < (block + 1) * width; ++k) *w++ = k < Out ? weight(r, s, c, k) : 0.0f;
   }
 
-  /// out[pixel][width] = sum over taps and channels, for tile.pixels pixels from `x` on (x: the first tap's pixel).
-  [[gnu::noinline]] static void compute(const float* x, const float* w, float* out) {
+  /// out[pixel][width] = sum over taps and channels, for tile.pixels pixels from `x` on (x: the first tap's pixel,
+  /// which is `row` rows and `column` columns behind one that is not zero).
+  [[gnu::noinline]] static void compute(const float* x, const float* w, float* out, int row, int column) {
     Vector sum[tile.pixels][tile.vectors] = {};
     for (int r = 0; r < R; ++r)
       for (int s = 0; s < S; ++s) {
+        if ((row + r * DilationH) % SpreadH != 0 || (column + s * DilationW) % SpreadW != 0) {
+          w += In * width;
+          continue;
+        }
         const float* tap = x + (r * DilationH * Columns + s * DilationW) * Pitch;
         for (int c = 0; c < In; ++c, w += width) {
           Vector weights[tile.vectors];
           unroll<tile.vectors>([&](int v) INLAY_LAMBDA { weights[v] = load_vector(w + v * lanes); });
           unroll<tile.pixels>([&](int i) INLAY_LAMBDA {
-            const Vector value = splat(tap[i * StrideW * Pitch + c]);
+            const Vector value = splat(tap[i * (StrideW * SpreadW) * Pitch + c]);
             unroll<tile.vectors>([&](int v) INLAY_LAMBDA { sum[i][v] += value * weights[v]; });
           });
         }

@@ -5,10 +5,8 @@
 
 namespace inlay::cpu {
 
-template <class D, bool Batched, class B>
-struct Runner<kernel::Elementwise<D, Batched, B>> : RunnerDefaults {
-  static constexpr Partition partition = Batched ? Partition::samples : Partition::outputs;
-
+template <class D, bool Batched, class B, class Side>
+struct Runner<kernel::Elementwise<D, Batched, B, Side>> : SidedRunner<Batched, D::d3, B, kernel::Body<>, Side> {
   static void samples(const Slot* slots, int first, int count, Memory) {
     for (int n = first; n < first + count; ++n) rows(slots, n, 0, D::d0 * D::d1 * D::d2);
   }

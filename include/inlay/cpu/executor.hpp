@@ -27,7 +27,7 @@ class Executor {
     packed.grow(packed_bytes + 64);
     private_memory.grow(threads * (scratch_bytes + partial_bytes) + 64);
     values.resize(static_cast<std::size_t>(P::plan.values.size));
-    slots.resize(static_cast<std::size_t>(P::plan.bindings.size));
+    slots.resize(static_cast<std::size_t>(P::plan.bindings.size * threads));
     inputs.resize(static_cast<std::size_t>(P::plan.inputs.size));
     parameters.resize(static_cast<std::size_t>(P::plan.parameters.size));
   }
@@ -94,14 +94,26 @@ class Executor {
           break;
         case Storage::parameter: slot = {parameters[static_cast<std::size_t>(value.index)], 0}; break;
         case Storage::batch_size: slot = {reinterpret_cast<char*>(&batch_size), 0}; break;
+        case Storage::sums: continue;  // below
       }
       if (slot.data == nullptr) throw Error("run: an input or parameter of the program has not been bound");
     }
-    for (int b = 0; b < P::plan.bindings.size; ++b)
-      slots[static_cast<std::size_t>(b)] = values[static_cast<std::size_t>(P::plan.bindings.data[b])];
+    for (int thread = 0; thread < threads; ++thread)
+      for (int l = 0; l < P::plan.launches.size; ++l) {
+        const Range bindings = P::plan.launches.data[l].bindings;
+        for (int b = bindings.first; b < bindings.first + bindings.count; ++b) {
+          const int v = P::plan.bindings.data[b];
+          const bool sums = P::plan.values.data[v].storage == Storage::sums;
+          slots[static_cast<std::size_t>(thread * P::plan.bindings.size + b)] =
+              sums ? Slot{reinterpret_cast<char*>(partials(thread)) + partial_offsets[static_cast<std::size_t>(l)], 0}
+                   : values[static_cast<std::size_t>(v)];
+        }
+      }
   }
 
-  const Slot* slots_of(int launch) const { return slots.data() + P::plan.launches.data[launch].bindings.first; }
+  const Slot* slots_of(int launch, Share share) const {
+    return slots.data() + share.thread * P::plan.bindings.size + P::plan.launches.data[launch].bindings.first;
+  }
   float* partials(int thread) const {
     return reinterpret_cast<float*>(private_memory.data() + thread * (scratch_bytes + partial_bytes) + scratch_bytes);
   }
@@ -115,7 +127,7 @@ class Executor {
   void work(Share share, int samples) const {
     const Entry* entries = entries_of<P>::data;
     for (int l = 0; l < P::plan.launches.size; ++l)
-      if (entries[l].packed_bytes > 0) entries[l].prepare(slots_of(l), memory_of(l, share), share);
+      if (entries[l].packed_bytes > 0) entries[l].prepare(slots_of(l, share), memory_of(l, share), share);
     std::memset(partials(share.thread), 0, static_cast<std::size_t>(partial_bytes));
     barrier(share);
     const auto own = share.of(samples);
@@ -125,14 +137,15 @@ class Executor {
         case ActionKind::chunks:
           for (int n = own.first; n < own.end; n += chunk)
             for (int m = l; m < action.end; ++m)
-              entries[m].samples(slots_of(m), n, chunk < own.end - n ? chunk : own.end - n, memory_of(m, share));
+              entries[m].samples(slots_of(m, share), n, chunk < own.end - n ? chunk : own.end - n, memory_of(m, share));
           break;
         case ActionKind::whole:
-          if (own.end > own.first) entries[l].samples(slots_of(l), own.first, own.end - own.first, memory_of(l, share));
+          if (own.end > own.first)
+            entries[l].samples(slots_of(l, share), own.first, own.end - own.first, memory_of(l, share));
           break;
-        case ActionKind::outputs: entries[l].outputs(slots_of(l), samples, memory_of(l, share), share); break;
+        case ActionKind::outputs: entries[l].outputs(slots_of(l, share), samples, memory_of(l, share), share); break;
         case ActionKind::finish:
-          entries[l].finish(slots_of(l),
+          entries[l].finish(slots_of(l, share),
                             {partials(0) + partial_offsets[static_cast<std::size_t>(l)] / 4,
                              (scratch_bytes + partial_bytes) / 4, share.threads},
                             share);

@@ -22,10 +22,9 @@ struct MatrixTile {
 };
 
 /// Forward (out = x w) and data gradient (dx = dy w^T): Depth columns in, Columns out, Pixels rows a sample.
-template <class G, int Depth, int Columns, bool Transposed, bool Batched, class Prologue, class B, class E>
-struct MatrixRunner : RunnerDefaults {
+template <class G, int Depth, int Columns, bool Transposed, bool Batched, class Prologue, class B, class E, class Side>
+struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E::post, Side> {
   using T = MatrixTile<Columns>;
-  static constexpr Partition partition = Batched ? Partition::samples : Partition::outputs;
   static constexpr bool chunked = false;
   static constexpr int pixels = G::H * G::W;
   static constexpr bool in_place = !Transposed && Columns % T::width == 0;  // weights are read where they lie
@@ -110,11 +109,11 @@ struct MatrixRunner : RunnerDefaults {
 
 template <class G, bool Batched, class A, class B, class E, class Side>
 struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>, Algorithm::matrix>
-    : MatrixRunner<G, G::C, G::K, false, Batched, A, B, E> {};
+    : MatrixRunner<G, G::C, G::K, false, Batched, A, B, E, Side> {};
 
 template <class G, bool Batched, class A, class B, class E, class Side>
 struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>, Algorithm::matrix>
-    : MatrixRunner<G, G::K, G::C, true, Batched, A, B, E> {};
+    : MatrixRunner<G, G::K, G::C, true, Batched, A, B, E, Side> {};
 
 /// dw = x^T dy over all rows of all samples; each thread makes its own rows of dw, so there are no partials.
 template <class G, bool Batched, class A, class B, class E, class Side>

@@ -32,9 +32,9 @@ void pool_row(const Slot* slots, int sample, int p, const float* rows, int first
         no_output);
 }
 
-template <class D, bool Batched, class Pool, class Prologue, class Post>
-struct Runner<kernel::Pooling<D, Batched, Pool, Prologue, Post>> : RunnerDefaults {
-  static constexpr Partition partition = Batched ? Partition::samples : Partition::outputs;
+template <class D, bool Batched, class Pool, class Prologue, class Post, class Side>
+struct Runner<kernel::Pooling<D, Batched, Pool, Prologue, Post, Side>>
+    : SidedRunner<Batched, D::d3, kernel::Body<>, Post, Side> {
   static constexpr std::int64_t scratch_bytes = std::int64_t{4} * Pool::height * D::d2 * D::d3;
 
   static void samples(const Slot* slots, int first, int count, Memory memory) {

@@ -40,7 +40,7 @@ struct Memory {
 
 /// The partials of all threads.
 struct Partials {
-  const float* first;
+  float* first;
   std::int64_t stride;  // floats
   int threads;
 
@@ -64,6 +64,31 @@ struct RunnerDefaults {
   static void samples(const Slot*, int, int, Memory) {}
   static void finish(const Slot*, Partials, Share) {}
   static void outputs(const Slot*, int, Memory, Share) {}
+};
+
+/// Of kernels with one result for each sample's coordinates, which may sum it by channel on the side: Main and Post
+/// accumulate in the thread's partial, `finish` adds the threads' sums in their order and runs Side.
+template <bool Batched, int Channels, class Main, class Post, class Side>
+struct SidedRunner : RunnerDefaults {
+  static constexpr int sums =
+      kernel::sum_count<Main> > kernel::sum_count<Post> ? kernel::sum_count<Main> : kernel::sum_count<Post>;
+  static constexpr Partition partition = !Batched   ? Partition::outputs
+                                         : sums > 0 ? Partition::reduced
+                                                    : Partition::samples;
+  static constexpr std::int64_t partial_bytes = 8 * ChannelSums<Channels>::count(sums);
+
+  static void finish([[maybe_unused]] const Slot* slots, [[maybe_unused]] Partials partials,
+                     [[maybe_unused]] Share share) {
+    if constexpr (sums > 0) {
+      if (share.thread > 0) return;
+      auto* total = reinterpret_cast<double*>(partials.first);
+      for (int t = 1; t < partials.threads; ++t) {
+        const auto* more = reinterpret_cast<const double*>(partials.first + t * partials.stride);
+        for (int i = 0; i < ChannelSums<Channels>::count(sums); ++i) total[i] += more[i];
+      }
+      run_row<Side, Channels>(slots, 0, 0, 0, 0, 0, Channels, no_input, no_output);
+    }
+  }
 };
 
 template <class Kernel>

@@ -70,12 +70,14 @@ constexpr List<Action> make_schedule() {
       return false;
     }
     const Stage& stage = plan.stages.data[plan.launches.data[launch].stages.first];
-    const Range bodies[] = {stage.a, stage.b};
+    const bool finishes_main = !plan.nodes.data[stage.root].batched && stage.kind != StageKind::elementwise;
+    const Range bodies[] = {stage.a, stage.b, finishes_main ? Range{} : stage.main, stage.post};
     for (const Range& body : bodies)
       for (int s = body.first; s < body.first + body.count; ++s) {
         const Step& step = plan.steps.data[s];
-        const bool reads =
-            step.kind == StepKind::load || step.kind == StepKind::scatter || step.kind == StepKind::gather;
+        const bool reads = step.kind == StepKind::load || step.kind == StepKind::scatter ||
+                           step.kind == StepKind::gather || step.kind == StepKind::lookup ||
+                           step.kind == StepKind::channels;
         if (reads && made_by(step.slot)) return true;
       }
     return false;
@@ -84,12 +86,26 @@ constexpr List<Action> make_schedule() {
     if (open >= 0) actions.push({ActionKind::chunks, open, launch});
     open = -1;
   };
+  auto reuses = [&](int launch, int before) {  // memory that the one before may still read
+    const Range reads = plan.launches.data[before].bindings, writes = plan.launches.data[launch].bindings;
+    for (int w = writes.first; w < writes.first + writes.count; ++w) {
+      const Value& written = plan.values.data[plan.bindings.data[w]];
+      if (written.storage != Storage::arena || written.batched || written.first != launch) continue;
+      for (int r = reads.first; r < reads.first + reads.count; ++r) {
+        const Value& read = plan.values.data[plan.bindings.data[r]];
+        if (read.storage == Storage::arena && !read.batched && read.offset < written.offset + written.bytes() &&
+            written.offset < read.offset + read.bytes())
+          return true;
+      }
+    }
+    return false;
+  };
   auto flush = [&] {
     actions.push({ActionKind::barrier});
     for (int p = 0; p < pending.size; ++p) {
       actions.push({ActionKind::finish, pending.data[p], pending.data[p] + 1});
       for (int q = p + 1; q < pending.size; ++q)
-        if (binds(pending.data[q], pending.data[p], false)) {
+        if (binds(pending.data[q], pending.data[p], false) || reuses(pending.data[q], pending.data[p])) {
           actions.push({ActionKind::barrier});
           break;
         }

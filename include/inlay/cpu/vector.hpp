@@ -70,6 +70,17 @@ INLAY_INLINE void unroll(F f) {
   (std::make_integer_sequence<int, N>{});
 }
 
+/// Half as many doubles: `Half` 0 or 1 of the vector.
+using Doubles = double __attribute__((vector_size(4 * lanes)));
+
+template <int Half>
+INLAY_INLINE Doubles half_of(Vector v) {
+  using Floats = float __attribute__((vector_size(2 * lanes)));
+  Floats half;
+  std::memcpy(&half, reinterpret_cast<const char*>(&v) + Half * sizeof half, sizeof half);
+  return __builtin_convertvector(half, Doubles);
+}
+
 namespace detail {
 
 INLAY_INLINE Vector blend(Mask mask, Vector a, Vector b) {

@@ -137,7 +137,7 @@ template <class G, bool Batched, class A, class B, class E, class Side>
 struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>, Algorithm::winograd>
     : ConvolutionRunner<WinogradPass<WinogradImage<G::H, G::W, G::C, G::P, G::Q, G::pad_top, G::pad_left>, G::C, G::P,
                                      G::Q, G::K, A, E>,
-                        Batched> {
+                        Batched, G::K, E, Side> {
   using Pass =
       WinogradPass<WinogradImage<G::H, G::W, G::C, G::P, G::Q, G::pad_top, G::pad_left>, G::C, G::P, G::Q, G::K, A, E>;
 
@@ -152,7 +152,7 @@ template <class G, bool Batched, class A, class B, class E, class Side>
 struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>, Algorithm::winograd>
     : ConvolutionRunner<WinogradPass<WinogradImage<G::P, G::Q, G::K, G::H, G::W, 2 - G::pad_top, 2 - G::pad_left>, G::K,
                                      G::H, G::W, G::C, A, E>,
-                        Batched> {
+                        Batched, G::C, E, Side> {
   using Pass = WinogradPass<WinogradImage<G::P, G::Q, G::K, G::H, G::W, 2 - G::pad_top, 2 - G::pad_left>, G::K, G::H,
                             G::W, G::C, A, E>;
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <inlay/core/element.hpp>
+#include <inlay/core/random.hpp>
 #include <inlay/cuda/map.hpp>
 #include <inlay/kernel/kernels.hpp>
 
@@ -22,13 +23,39 @@ struct Slots {
   }
 };
 
+/// Of some elements: how many, their sum, and the sum of squared deviations from their mean.
+struct Moments {
+  float count = 0, sum = 0, deviations = 0;
+};
+
+/// What a thread sums, about the first element.
+struct Accumulator {
+  float count = 0, first = 0, sum = 0, squares = 0;
+
+  template <bool Squares>
+  INLAY_DEVICE void add(float x) {
+    if (Squares && count == 0) first = x;
+    const float apart = x - first;
+    count += 1;
+    sum += apart;
+    if (Squares) squares += apart * apart;
+  }
+  INLAY_DEVICE Moments moments() const {
+    if (count == 0) return {};
+    const float deviations = squares - sum * (sum / count);
+    return {count, sum + count * first, deviations < 0 ? 0.0f : deviations};
+  }
+};
+
 template <class Slots>
 struct Context {
   const Slots& slots;
   int sample;
   int i0, i1, i2, i3;
-  float value = 0;  // Result<0>
-  float index = 0;  // Result<1>
+  float value = 0;                  // Result<0>
+  float index = 0;                  // Result<1>
+  Accumulator* sums = nullptr;      // for Accumulate
+  const Moments* totals = nullptr;  // for Total
 
   // One step of a Body; `r` are the registers written so far.
   template <int S, Element E, class I>
@@ -63,6 +90,32 @@ struct Context {
   INLAY_DEVICE float step(kernel::Gather<S, IndexSlot, Height, Width, I, J>, const float*) const {
     const int which = slots.template view<Element::u8>(IndexSlot)[offset<J>()];
     return slots.template view<Element::f32>(S)[offset<I>(i1 * Height + which / Width, i2 * Width + which % Width)];
+  }
+  template <int Number, int Below, class I, int Key0, int Key1>
+  INLAY_DEVICE float step(kernel::Random<Number, Below, I, Key0, Key1>, const float* r) const {
+    const auto element = static_cast<std::uint32_t>(i0 * I::s0 + i1 * I::s1 + i2 * I::s2 + i3 * I::s3);
+    return random_element(r[Key0], r[Key1], Number, sample, element, Below);
+  }
+  template <int S, Element E, int Height, int Width, class I, int Row, int Column>
+  INLAY_DEVICE float step(kernel::Lookup<S, E, Height, Width, I, Row, Column>, const float* r) const {
+    const float row = r[Row], column = r[Column];
+    if (!(row >= 0 && row < Height && column >= 0 && column < Width)) return 0;
+    return static_cast<float>(slots.template view<E>(S)[offset<I>(static_cast<int>(row), static_cast<int>(column))]);
+  }
+  template <int S, Element E, int First, int Count, class I>
+  INLAY_DEVICE float step(kernel::Channels<S, E, First, Count, I>, const float*) const {
+    const int from = i3 + First;
+    if (from < 0 || from >= Count) return 0;
+    return static_cast<float>(slots.template view<E>(S)[offset<I>() + First * I::s3]);
+  }
+  template <int S, int Which, bool Squares, int Channels, int R>
+  INLAY_DEVICE float step(kernel::Accumulate<S, Which, Squares, Channels, R>, const float* r) const {
+    sums[Which].template add<Squares>(r[R]);
+    return r[R];
+  }
+  template <int S, int Which, ReduceOp Op, int Channels>
+  INLAY_DEVICE float step(kernel::Total<S, Which, Op, Channels>, const float*) const {
+    return Op == ReduceOp::sum ? totals[Which].sum : totals[Which].deviations;
   }
   template <MapOp Op, int... R>
   INLAY_DEVICE float step(kernel::Apply<Op, R...>, const float* r) const {

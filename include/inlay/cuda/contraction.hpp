@@ -13,17 +13,28 @@ struct Runner<kernel::Contraction<M, G, Batched, A, B, E, Side>> : RunnerDefault
   using C = kernel::Contraction<M, G, Batched, A, B, E, Side>;
   using P = Product<C>;
 
-  static constexpr std::int64_t scratch_bytes(int samples) { return P::scratch_bytes(samples); }
+  static constexpr std::int64_t scratch_bytes(int samples) {
+    return P::scratch_bytes(samples) + SideSums<P::summed, P::channels>::bytes(sum_parts(samples));
+  }
 
   template <class Slots>
   static void run(const Stream& stream, const Slots& slots, int samples, Global<float> scratch) {
     work_items(samples, std::int64_t{1} * P::pixels * P::groups * P::columns);
     const Split split{P::splits(samples), P::depth_of_each(samples)};
+    const Global<float> sums = scratch.from(P::scratch_bytes(samples) / 4);
     enqueue<Multiply<C>>(stream, {P::row_tiles(samples), P::column_tiles, P::groups * split.parts}, slots, samples,
                          split, scratch);
     if constexpr (P::split)
-      enqueue<Finish<C>>(stream, {ceil_divide(Finish<C>::work(samples), Finish<C>::threads)}, slots, samples,
-                         split.parts, scratch);
+      enqueue<Finish<C>>(stream, Finish<C>::grid(samples), slots, samples, split.parts, scratch, sums);
+    if constexpr (P::summed > 0) {
+      using Sums = FinishSums<P::summed, P::channels, Side>;
+      enqueue<Sums>(stream, {Sums::blocks}, slots, sum_parts(samples), sums);
+    }
+  }
+
+ private:
+  static constexpr int sum_parts(int samples) {
+    return P::split ? Finish<C>::sum_parts(samples) : P::row_tiles(samples);
   }
 };
 

@@ -18,21 +18,22 @@ INLAY_DEVICE void finish_weight(const Slots& slots, int row, int column, float s
 
 /// Main at a pixel's coordinates; gives what goes on to pooling.
 template <class C, class Slots>
-INLAY_DEVICE float finish_pixel(const Slots& slots, Pixel pixel, int column, float sum) {
-  Context<Slots> context{slots, pixel.sample, 0, pixel.row, pixel.column, column, sum};
+INLAY_DEVICE float finish_pixel(const Slots& slots, Pixel pixel, int column, float sum, Accumulator* side_sums) {
+  Context<Slots> context{slots, pixel.sample, 0, pixel.row, pixel.column, column, sum, 0, side_sums};
   return context.run(typename C::epilogue::main{});
 }
 
 /// Main over pooling window `index`, then Post at the pooled coordinates. `sum(place, pixel)` gives the sums.
 template <class C, class Slots, class Sum>
-INLAY_DEVICE void finish_window(const Slots& slots, int index, int samples, int column, Sum sum) {
+INLAY_DEVICE void finish_window(const Slots& slots, int index, int samples, int column, Sum sum,
+                                Accumulator* side_sums) {
   using P = Product<C>;
   const Pixel first = P::window_pixel(index, 0, samples);
   float largest = 0;
   int where = 0;
   for (int place = 0; place < P::window; ++place) {
     const Pixel pixel{first.sample, first.row + place / P::Pool::width, first.column + place % P::Pool::width};
-    const float value = finish_pixel<C>(slots, pixel, column, sum(place, pixel));
+    const float value = finish_pixel<C>(slots, pixel, column, sum(place, pixel), side_sums);
     if (place == 0 || value > largest) {
       largest = value;
       where = place;
@@ -45,7 +46,8 @@ INLAY_DEVICE void finish_window(const Slots& slots, int index, int samples, int 
                          first.column / P::Pool::width,
                          column,
                          largest,
-                         static_cast<float>(where)};
+                         static_cast<float>(where),
+                         side_sums};
   context.run(typename C::epilogue::post{});
 }
 

@@ -226,6 +226,7 @@ class Executor {
         break;
       case Storage::parameter: slots.data[b] = parameters[i]; break;
       case Storage::batch_size: slots.data[b] = device_numbers.data(); break;
+      case Storage::sums: return;  // in scratch memory
     }
     if (slots.data[b] == nullptr)
       throw Error(std::string("run: ") + (value.storage == Storage::input ? "input " : "parameter ") +

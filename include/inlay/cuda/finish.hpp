@@ -1,6 +1,6 @@
 // The kernel that finishes a contraction whose depth was split: adds the partial sums of each element in the order of
-// the parts, whoever made them first, and runs the epilogue. A thread an element, or a pooled element; further
-// threads finish the side sums.
+// the parts, whoever made them first, and runs the epilogue. A thread an element, or a pooled element, or a column of
+// them where the epilogue sums by channel; further threads finish a weight gradient's side sums.
 #pragma once
 
 #include <inlay/cuda/epilogue.hpp>
@@ -10,28 +10,34 @@ namespace inlay::cuda {
 template <class C>
 struct Finish {
   using P = Product<C>;
-  static constexpr int threads = 128, shared_bytes = 0;
-  static constexpr int channels = P::groups * P::columns;
+  static constexpr int threads = 128, shared_bytes = P::summed > 0 ? 12 * threads : 0;
+  static constexpr int channels = P::channels;
+  using Table = ChannelTable<channels, threads>;
 
   /// Elements to finish, side sums not counted.
   INLAY_HOST_DEVICE static constexpr int elements(int samples) { return P::rows(samples) / P::window * channels; }
-  static constexpr int work(int samples) { return elements(samples) + (P::sided ? channels : 0); }
+  static constexpr Dim3 grid(int samples) {
+    if (P::summed > 0) return {sum_parts(samples), Table::tiles};
+    return {ceil_divide(elements(samples) + (P::sided ? channels : 0), threads)};
+  }
+  static constexpr int sum_parts(int samples) { return Table::parts(elements(samples) / channels); }
 
   template <class Slots>
-  INLAY_DEVICE static void run(const Slots& slots, int samples, int parts, Global<float> scratch) {
+  INLAY_DEVICE static void run(const Slots& slots, int samples, int parts, Global<float> scratch,
+                               [[maybe_unused]] Global<float> sums_scratch) {
+    Accumulators<P::summed> side_sums;
+    if constexpr (P::summed > 0) {
+      const auto shared = shared_array<float>(0, 3 * threads);
+      const int channel = Table::channel();
+      Table::walk(elements(samples) / channels,
+                  [&](int row) { finish(slots, samples, parts, scratch, row, channel, side_sums.of); });
+      SideSums<P::summed, channels>::template store<threads, Table::columns>(shared, side_sums, block_index().x,
+                                                                             channel, sums_scratch);
+      return;
+    }
     const int e = block_index().x * threads + thread_index(), row = e / channels, channel = e % channels;
-    const std::int64_t part_size = P::partial(1, 0, 0, 0, samples);
     if (e < elements(samples)) {
-      if constexpr (P::weights) {
-        finish_weight<C>(slots, row, channel, sum(scratch, P::partial(0, row, 0, channel, samples), part_size, parts));
-      } else if constexpr (P::pooled) {
-        finish_window<C>(slots, row, samples, channel, [&](int, Pixel pixel) {
-          return sum(scratch, P::partial(0, P::index(pixel), 0, channel, samples), part_size, parts);
-        });
-      } else {
-        finish_pixel<C>(slots, P::pixel(row, samples), channel,
-                        sum(scratch, P::partial(0, row, 0, channel, samples), part_size, parts));
-      }
+      finish(slots, samples, parts, scratch, row, channel, side_sums.of);
     } else if constexpr (P::sided) {
       const int k = e - elements(samples);
       if (k < channels)
@@ -40,6 +46,25 @@ struct Finish {
   }
 
  private:
+  template <class Slots>
+  INLAY_DEVICE static void finish(const Slots& slots, int samples, int parts, Global<float> scratch, int row,
+                                  int channel, [[maybe_unused]] Accumulator* side_sums) {
+    const std::int64_t part_size = P::partial(1, 0, 0, 0, samples);
+    if constexpr (P::weights) {
+      finish_weight<C>(slots, row, channel, sum(scratch, P::partial(0, row, 0, channel, samples), part_size, parts));
+    } else if constexpr (P::pooled) {
+      finish_window<C>(
+          slots, row, samples, channel,
+          [&](int, Pixel pixel) {
+            return sum(scratch, P::partial(0, P::index(pixel), 0, channel, samples), part_size, parts);
+          },
+          side_sums);
+    } else {
+      finish_pixel<C>(slots, P::pixel(row, samples), channel,
+                      sum(scratch, P::partial(0, row, 0, channel, samples), part_size, parts), side_sums);
+    }
+  }
+
   INLAY_DEVICE static float sum(Global<float> scratch, std::int64_t first, std::int64_t stride, int parts) {
     float total = 0;
     for (int part = 0; part < parts; ++part) total += scratch[first + part * stride];

@@ -27,7 +27,7 @@ struct Multiply {
   static constexpr int side_parts = threads / S::columns;
   static constexpr int memory = 2 * buffer > stage ? 2 * buffer : stage;
   static constexpr int shared_bytes = 4 * (memory + 3 * O::table_size);
-  static_assert(memory >= threads);
+  static_assert(memory >= 3 * threads && threads % S::columns == 0);
 
   using Sums = float[S::rows_each][S::columns_each];
 
@@ -45,13 +45,19 @@ struct Multiply {
     Sums sums = {};
     const int steps = P::one_step ? 1 : ceil_divide(end - begin, S::depth);
     const float side = walk(slots, shared, table, at, begin, steps, samples, sums);
+    Accumulators<P::summed> side_sums;
     INLAY_UNROLL
     for (int pass = 0; pass < S::passes; ++pass) {
       stage_band(shared, at, pass, sums);
       sync_threads();
       if constexpr (P::split) store_partials(shared, at, pass, part, samples, scratch);
-      else finish_band(slots, shared, at, pass, samples);
+      else finish_band(slots, shared, at, pass, samples, side_sums.of);
       sync_threads();
+    }
+    if constexpr (P::summed > 0 && !P::split) {
+      const int column = at.column_tile * S::columns + at.thread % S::columns;
+      SideSums<P::summed, P::channels>::template store<threads, S::columns>(
+          shared, side_sums, at.row_tile, column < P::columns ? at.group * P::columns + column : -1, scratch);
     }
     if constexpr (P::sided)
       if (at.row_tile == 0) finish_sides(slots, shared, at, side, part, split.parts, samples, scratch);
@@ -136,7 +142,8 @@ struct Multiply {
   }
 
   template <class Slots, class Shared>
-  INLAY_DEVICE static void finish_band(const Slots& slots, Shared shared, const Place& at, int pass, int samples) {
+  INLAY_DEVICE static void finish_band(const Slots& slots, Shared shared, const Place& at, int pass, int samples,
+                                       [[maybe_unused]] Accumulator* side_sums) {
     constexpr int rows = P::pooled ? P::band_windows : S::band;
     INLAY_NO_UNROLL
     for (int e = at.thread; e < rows * S::columns; e += threads) {
@@ -149,12 +156,15 @@ struct Multiply {
       } else if constexpr (P::pooled) {
         const int window = (at.row_tile * S::passes + pass) * P::band_windows + row;
         if (window < samples * (P::pixels / P::window))
-          finish_window<C>(slots, window, samples, k, [&](int place, Pixel) -> float {
-            return shared[(row * P::window + place) * stage_pitch + e % S::columns];
-          });
+          finish_window<C>(
+              slots, window, samples, k,
+              [&](int place, Pixel) -> float {
+                return shared[(row * P::window + place) * stage_pitch + e % S::columns];
+              },
+              side_sums);
       } else {
         const Pixel pixel = P::tile_pixel(at.row_tile, pass * S::band + row, samples);
-        if (pixel.row >= 0) finish_pixel<C>(slots, pixel, k, shared[row * stage_pitch + e % S::columns]);
+        if (pixel.row >= 0) finish_pixel<C>(slots, pixel, k, shared[row * stage_pitch + e % S::columns], side_sums);
       }
     }
   }

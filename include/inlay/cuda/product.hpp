@@ -10,7 +10,7 @@
 // device, so that results are the same everywhere.
 #pragma once
 
-#include <inlay/cuda/integers.hpp>
+#include <inlay/cuda/side_sums.hpp>
 #include <inlay/kernel/kernels.hpp>
 
 #include <cstdint>
@@ -125,6 +125,11 @@ struct Product {
 
   static constexpr bool one_step = !weights && tapped <= Shape::depth;
 
+  /// Sums by channel of what the epilogue computes (side_sums.hpp).
+  static constexpr int summed = most_sums<kernel::sum_count<typename Contraction::epilogue::main>,
+                                          kernel::sum_count<typename Contraction::epilogue::post>>;
+  static constexpr int channels = groups * columns;
+
   // --- splitting the depth -------------------------------------------------------------------------------------
 
   // Enough blocks for a large device, each with enough to do.
@@ -132,8 +137,9 @@ struct Product {
 
   /// Do sums pass through memory, to be added and finished by a second kernel?
   static constexpr bool split =
-      !fits_windows || (weights ? groups * column_tiles * ceil_divide(tapped, Shape::rows) < 128
-                                : pixels <= 16 && tapped > 2 * least_depth);
+      !fits_windows || (summed > 0 ? false
+                        : weights  ? groups * column_tiles * ceil_divide(tapped, Shape::rows) < 128
+                                   : pixels <= 16 && tapped > 2 * least_depth);
 
   static constexpr int depth_of_each(int samples) {
     const int total = depth(samples), blocks = row_tiles(samples) * column_tiles * groups;
@@ -145,7 +151,7 @@ struct Product {
   }
   static constexpr int splits(int samples) { return ceil_divide(depth(samples), depth_of_each(samples)); }
 
-  static constexpr bool sided = Contraction::side::size > 0;
+  static constexpr bool sided = weights && Contraction::side::size > 0;
 
   // --- partial sums in scratch memory: [part][row][group][column], then of the side [part][group][column] ---------
 

@@ -52,7 +52,9 @@ constexpr bool runs_in_place(const FrozenPlan& p) {
   if (stage.kind != StageKind::elementwise || p.outputs.size != 0) return false;
   for (int i = stage.main.first; i < stage.main.first + stage.main.count; ++i) {
     const Step& step = p.steps.data[i];
-    if (step.kind == StepKind::scatter || step.kind == StepKind::gather) return false;
+    if (step.kind == StepKind::scatter || step.kind == StepKind::gather || step.kind == StepKind::lookup ||
+        step.kind == StepKind::channels)
+      return false;
     if (step.kind != StepKind::load) continue;
     const Value& value = p.values.data[p.bindings.data[p.launches.data[0].bindings.first + step.slot]];
     if (value.count != stage.domain.count()) continue;  // not the destination, whose size is the domain's

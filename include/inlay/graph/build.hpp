@@ -125,10 +125,15 @@ constexpr int matmul(Graph& g, int a, int b) {
   return reshape(g, y, sa.rank == 2 ? shape_of(m, n) : shape_of(n));
 }
 
+/// The bits of the axes that are no channels.
+constexpr int all_but_the_last(const Shape& shape) { return shape.rank > 0 ? (1 << (shape.rank - 1)) - 1 : 0; }
+
 /// Over the axes whose bit is set (bit i: axis i) and, if asked, over the batch. Reduced axes keep extent 1.
 constexpr int reduce(Graph& g, ReduceOp op, int a, int axes, bool over_batch = false) {
   const Node operand = g.nodes.data[a];
   over_batch = over_batch && operand.batched;
+  if (op == ReduceOp::squared_deviations && !(over_batch && axes == all_but_the_last(operand.shape)))
+    throw Error("squared_deviations: runs over the batch and all axes but the last");
   Node node{.op = Op::reduction,
             .batched = operand.batched && !over_batch,
             .over_batch = over_batch,
@@ -140,6 +145,24 @@ constexpr int reduce(Graph& g, ReduceOp op, int a, int axes, bool over_batch = f
   for (int i = 0; i < node.shape.rank; ++i)
     if (axes >> i & 1) node.shape.extents[i] = 1;
   return g.add(node);
+}
+
+/// What is summed by channel, divided by the number of elements of `a` in a channel, over the batch.
+constexpr int divide_by_count(Graph& g, int sums, int a) {
+  const Shape shape = g.nodes.data[a].shape;
+  const int pixels = constant(g, static_cast<float>(shape.count() / shape.extents[shape.rank - 1]));
+  return map(g, MapOp::divide, map(g, MapOp::divide, sums, pixels), batch_size(g));
+}
+
+/// The mean of each channel of `a` over the batch and all axes but the last, which keep extent 1.
+constexpr int mean_of_channels(Graph& g, int a) {
+  return divide_by_count(g, reduce(g, ReduceOp::sum, a, all_but_the_last(g.nodes.data[a].shape), true), a);
+}
+
+/// The variance of each channel, likewise (divided by the number of elements).
+constexpr int variance_of_channels(Graph& g, int a) {
+  const int axes = all_but_the_last(g.nodes.data[a].shape);
+  return divide_by_count(g, reduce(g, ReduceOp::squared_deviations, a, axes, true), a);
 }
 
 /// Where in each window (height x width, tiling the image exactly) the maximum of x (H x W x C) lies.
@@ -181,6 +204,51 @@ constexpr int scatter(Graph& g, int d, int index) {
                     .window = at.window,
                     .operand_count = 2,
                     .operands = {d, index, -1}});
+}
+
+/// Random numbers of a sample: in [0, 1), or whole numbers below `below` if that is not 0. `number` tells the random
+/// nodes of a graph apart; the keys are shared numbers (see core/random.hpp).
+constexpr int random(Graph& g, const Shape& shape, int number, int below, int key0, int key1) {
+  const Node &a = g.nodes.data[key0], &b = g.nodes.data[key1];
+  if (a.batched || b.batched || a.shape.count() != 1 || b.shape.count() != 1)
+    throw Error("random: a key must be one number, shared by the samples");
+  return g.add(Node{.op = Op::random,
+                    .batched = true,
+                    .index = number,
+                    .value = static_cast<float>(below),
+                    .shape = shape,
+                    .operand_count = 2,
+                    .operands = {key0, key1, -1}});
+}
+
+/// Channels `first`, `first` + 1, ... of x, `count` of them; 0 for those that x does not have. The last axis is that of
+/// the channels.
+constexpr int channels(Graph& g, int x, int first, int count) {
+  Node node = g.nodes.data[x];
+  if (node.shape.rank < 1 || count < 1) throw Error("channels: needs an axis, and takes at least one channel of it");
+  int& extent = node.shape.extents[node.shape.rank - 1];
+  if (first == 0 && count == extent) return x;
+  extent = count;
+  return g.add(Node{.op = Op::channels,
+                    .batched = node.batched,
+                    .index = first,
+                    .shape = node.shape,
+                    .operand_count = 1,
+                    .operands = {x, -1, -1}});
+}
+
+/// x (H x W x C) at other pixels: y[h, w, c] = x[row, column, c], 0 outside of x. `row` and `column` hold whole
+/// numbers; both have one channel, and broadcast to the shape of the result.
+constexpr int lookup(Graph& g, int x, int row, int column) {
+  const Node &image = g.nodes.data[x], &r = g.nodes.data[row], &c = g.nodes.data[column];
+  const Broadcast both = broadcast(r.shape, c.shape);
+  if (image.shape.rank != 3 || r.shape.rank != 3 || c.shape.rank != 3 || !both.fits || both.shape.extents[2] != 1)
+    throw Error("lookup: needs an image, and rows and columns of one channel that broadcast");
+  return g.add(Node{.op = Op::lookup,
+                    .batched = image.batched || r.batched || c.batched,
+                    .shape = shape_of(both.shape.extents[0], both.shape.extents[1], image.shape.extents[2]),
+                    .operand_count = 3,
+                    .operands = {x, row, column}});
 }
 
 }  // namespace inlay::build

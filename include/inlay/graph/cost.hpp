@@ -73,7 +73,7 @@ class CostOfLaunch {
       case StageKind::contraction:
         result_batched = n.batched;
         cost.flops.add(2 * multiply_adds(n, s), s.batched);
-        if (s.side.count > 0) cost.elementwise.add(s.second.count(), s.batched);
+        if (n.mode == Mode::weight_gradient && s.side.count > 0) cost.elementwise.add(s.second.count(), s.batched);
         break;
       case StageKind::reduction:
         result_batched = n.batched;
@@ -86,7 +86,7 @@ class CostOfLaunch {
     body(s.b, s.second.count(), s.batched);
     body(s.main, domain, result_batched);
     body(s.post, pooled, s.batched);
-    body(s.side, s.domain.extents[max_rank - 1], result_batched);
+    body(s.side, s.domain.extents[max_rank - 1], false);
   }
 
   constexpr void body(const Range& steps, std::int64_t evaluations, bool batched) {
@@ -98,7 +98,11 @@ class CostOfLaunch {
           break;
         case StepKind::scatter:
         case StepKind::gather: read(step.index_slot); [[fallthrough]];
+        case StepKind::lookup:
+        case StepKind::channels:
         case StepKind::load: read(step.slot); break;
+        case StepKind::random:
+        case StepKind::accumulate: cost.elementwise.add(evaluations, batched); break;
         case StepKind::store:
           if (!(seen.data[step.slot] & 2)) touch(cost.written, step.slot);
           seen.data[step.slot] |= 2;
@@ -135,6 +139,23 @@ constexpr Cost cost_of(const P& plan) {
   Cost total;
   for (int l = 0; l < plan.launches.size; ++l) total += cost_of_launch(plan, l);
   return total;
+}
+
+/// Bytes that would be moved if every node of the plan's graph were a kernel of its own, which reads its operands and
+/// writes its result.
+template <class P>
+constexpr Amount bytes_node_by_node(const P& plan) {
+  Amount bytes;
+  for (int i = 0; i < plan.nodes.size; ++i) {
+    const Node& n = plan.nodes.data[i];
+    if (is_leaf(n.op) || n.op == Op::reshape) continue;
+    bytes.add(n.shape.count() * size_of(n.element), n.batched);
+    for (int k = 0; k < n.operand_count; ++k) {
+      const Node& o = plan.nodes.data[n.operands[k]];
+      if (!is_leaf(o.op) || is_stored_leaf(o.op)) bytes.add(o.shape.count() * size_of(o.element), o.batched);
+    }
+  }
+  return bytes;
 }
 
 /// The figures to assert on. Per sample: of one image; shared: once a run, whatever the batch.

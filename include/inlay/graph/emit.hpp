@@ -26,7 +26,7 @@ class Emitter {
     register_of = List<int>(nodes.size, -1);
     values = List<int>(nodes.size, -1);
     parameter_values = List<int>(plan.parameters.size, -1);
-    slot_of = List<int>(nodes.size + plan.parameters.size, -1);  // at most this many values
+    slot_of = List<int>(nodes.size + plan.parameters.size + plan.stages.size, -1);  // at most this many values
   }
 
   constexpr Plan run() {
@@ -55,6 +55,7 @@ class Emitter {
     Level level;
     Shape domain;  // four extents
     int first_step;
+    int sums;  // value: the stage's sums, or -1
   };
 
   constexpr void emit_stages() {
@@ -72,8 +73,9 @@ class Emitter {
     Stage& stage = plan.stages.data[s];
     const Node root = nodes.data[stage.root];
     const Role f = roles.data[stage.root];
+    const int sums = sums_of(stage);
     auto operand = [&](int k, const Shape& domain) {
-      Place place{launch, stage.root, Level::main, domain, plan.steps.size};
+      Place place{launch, stage.root, Level::main, domain, plan.steps.size, -1};
       evaluate(place, root.operands[k], nodes.data[root.operands[k]].shape);
       return finish(place);
     };
@@ -86,11 +88,24 @@ class Emitter {
       stage.a = operand(0, stage.domain);
     }
     if (stage.kind != StageKind::pooling)
-      stage.main = emit_level({launch, stage.root, Level::main, stage.domain, 0}, stage, f.pool_source);
-    if (f.pool_index >= 0)
-      stage.post = emit_level({launch, stage.root, Level::post, padded(nodes.data[f.pool_index].shape), 0}, stage, -1);
-    if (stage.kind == StageKind::contraction && root.mode == Mode::weight_gradient)
-      stage.side = emit_level({launch, stage.root, Level::side, padded(shape_of(root.shape.extents[3])), 0}, stage, -1);
+      stage.main = emit_level({launch, stage.root, Level::main, stage.domain, 0, sums}, stage, f.pool_source);
+    if (f.pool_index >= 0) {
+      const Shape pooled = padded(nodes.data[f.pool_index].shape);
+      stage.post = emit_level({launch, stage.root, Level::post, pooled, 0, sums}, stage, -1);
+    }
+    const Shape channels = padded(shape_of(stage.domain.extents[max_rank - 1]));
+    stage.side = emit_level({launch, stage.root, Level::side, channels, 0, sums}, stage, -1);
+  }
+
+  /// The value that stands for the sums that a stage makes of what it computes, or -1.
+  constexpr int sums_of(const Stage& stage) {
+    int count = 0;
+    for (int m = stage.members.first; m < stage.members.first + stage.members.count; ++m) {
+      const Role& f = roles.data[plan.members.data[m]];
+      if (f.summed_level != Level::side && f.sum >= count) count = f.sum + 1;
+    }
+    if (count == 0) return -1;
+    return plan.values.push(Value{.storage = Storage::sums, .count = 2 * count * stage.domain.extents[max_rank - 1]});
   }
 
   /// The Body of one level: every member, then the stores, then (for pooling) the value that goes on.
@@ -107,11 +122,37 @@ class Emitter {
       if (f.stored) store(place, i, value_of(i));
       if (f.update >= 0) store(place, i, parameter_value(f.update));
     }
+    if (place.level != Level::side) accumulate(place, stage);
     if (last >= 0) {
       Step step{.kind = StepKind::apply, .map = MapOp::copy, .registers = {register_of.data[last], 0, 0}};
       plan.steps.push(step);
     }
     return finish(place);
+  }
+
+  /// Steps that add what the level computes to the stage's sums, one for each sum.
+  constexpr void accumulate(const Place& place, const Stage& stage) {
+    const int* members = plan.members.data + stage.members.first;
+    for (int m = 0; m < stage.members.count; ++m) {
+      const Role& f = roles.data[members[m]];
+      if (f.sum < 0 || f.summed_level != place.level) continue;
+      bool first = true;
+      ReduceOp wanted = ReduceOp::sum;
+      for (int other = 0; other < stage.members.count; ++other) {
+        if (roles.data[members[other]].sum != f.sum) continue;
+        if (other < m) first = false;
+        if (nodes.data[members[other]].reduce != ReduceOp::sum) wanted = ReduceOp::squared_deviations;
+      }
+      if (!first) continue;
+      const int operand = nodes.data[members[m]].operands[0];
+      const int value = evaluate(place, operand, nodes.data[operand].shape);
+      plan.steps.push(Step{.kind = StepKind::accumulate,
+                           .slot = slot(place, place.sums),
+                           .registers = {value, 0, 0},
+                           .which = f.sum,
+                           .reduce = wanted,
+                           .channels = place.domain.extents[max_rank - 1]});
+    }
   }
 
   /// Forgets the registers of the Body and gives its range.
@@ -136,9 +177,15 @@ class Emitter {
       touched.push(i);
       return register_of.data[i] = coordinate;
     }
+    if (roles.data[i].sum >= 0 && roles.data[i].summed_level != Level::side)
+      return remember(place, i,
+                      Step{.kind = StepKind::total,
+                           .slot = slot(place, place.sums),
+                           .which = roles.data[i].sum,
+                           .reduce = n.reduce,
+                           .channels = place.domain.extents[max_rank - 1]});
     const bool computed =
-        (i == place.stage && n.op != Op::map && n.op != Op::scatter && n.op != Op::gather && n.op != Op::transpose) ||
-        n.op == Op::max_index || roles.data[i].side_sum ||
+        (i == place.stage && !is_elementwise(n.op)) || n.op == Op::max_index || roles.data[i].sum >= 0 ||
         (place.level == Level::post && n.op == Op::gather && n.operands[0] == roles.data[place.stage].pool_source);
     if (computed) return remember(place, i, Step{.kind = StepKind::result, .which = n.op == Op::max_index ? 1 : 0});
     return compute(place, i, n.shape);
@@ -191,6 +238,37 @@ class Emitter {
       contiguous_strides(padded(operand.shape), step.strides);
       contiguous_strides(padded(index.shape), step.pooled_strides);
       step.pooled_sample_stride = sample_stride(index);
+      return remember(place, i, step);
+    }
+    if (n.op == Op::random) {
+      step.kind = StepKind::random;
+      for (int k = 0; k < 2; ++k) step.registers[k] = evaluate(place, n.operands[k], reader);
+      step.which = n.index;
+      step.value = n.value;
+      set_strides(step, place.domain, n.shape, reader);
+      return remember(place, i, step);
+    }
+    if (n.op == Op::channels) {
+      const Node& operand = nodes.data[n.operands[0]];
+      step.kind = StepKind::channels;
+      step.element = operand.element;
+      step.slot = slot(place, value_of(roles.data[n.operands[0]].base));
+      step.which = n.index;
+      step.channels = operand.shape.extents[operand.shape.rank - 1];
+      step.sample_stride = sample_stride(operand);
+      contiguous_strides(padded(operand.shape), step.strides);
+      return remember(place, i, step);
+    }
+    if (n.op == Op::lookup) {
+      const Node& image = nodes.data[n.operands[0]];
+      step.kind = StepKind::lookup;
+      step.element = image.element;
+      step.slot = slot(place, value_of(roles.data[n.operands[0]].base));
+      step.window_height = image.shape.extents[0];
+      step.window_width = image.shape.extents[1];
+      step.sample_stride = sample_stride(image);
+      contiguous_strides(padded(image.shape), step.strides);
+      for (int k = 0; k < 2; ++k) step.registers[k] = evaluate(place, n.operands[k + 1], n.shape);
       return remember(place, i, step);
     }
     for (int k = 0; k < n.operand_count; ++k)

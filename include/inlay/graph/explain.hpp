@@ -69,6 +69,9 @@ inline std::string explain_plan(const Plan& p, std::int64_t parameter_count, con
   }
   text += row("total", total, batch, roofline(total, device, batch, arithmetic),
               formatted("%.3f us a sample with every launch at its own limit\n", seconds * 1e6));
+  text += formatted("moved: %.1f KB a sample (%.1f if every primitive were a kernel of its own)\n",
+                    static_cast<double>(total.read.per_sample + total.written.per_sample) / 1000,
+                    static_cast<double>(bytes_node_by_node(p).per_sample) / 1000);
   text += formatted("parameters: %lld\n", static_cast<long long>(parameter_count));
   text += formatted("arena: %lld bytes a sample (%lld if every value had its own), %lld shared\n",
                     static_cast<long long>(p.arena_bytes_per_sample),

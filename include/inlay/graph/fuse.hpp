@@ -6,7 +6,9 @@
 //   - a cheap map that no producer can take is inlined into the loads of its readers (prologue), recomputed in each
 //     if that costs less than storing and reloading it;
 //   - the sum of a gradient over samples and pixels (a bias gradient) joins the weight gradient that reads the same
-//     values; parameter updates are maps of gradients and therefore join whatever makes the gradient, in place.
+//     values, and any other sum of that kind (a batch normalisation's, forward or backward) the stage that makes the
+//     values; maps of such sums follow them, once for each channel;
+//   - parameter updates are maps of gradients and therefore join whatever makes the gradient, in place.
 // Small per-sample stages share a launch. Stages run in the order of their roots, so every rule above needs only
 // comparisons of node numbers; the pass is linear in nodes plus uses.
 #pragma once
@@ -30,7 +32,10 @@ constexpr int cost_of(const Node& n) {
   switch (n.op) {
     case Op::transpose: return 1;
     case Op::scatter:
-    case Op::gather: return 2;
+    case Op::gather:
+    case Op::lookup:
+    case Op::channels: return 2;
+    case Op::random: return 5;
     default: break;
   }
   switch (n.map) {
@@ -40,13 +45,13 @@ constexpr int cost_of(const Node& n) {
     case MapOp::log:
     case MapOp::sqrt:
     case MapOp::tanh:
-    case MapOp::erf: return 8;
+    case MapOp::erf: return 10;
     default: return 1;
   }
 }
 
 /// Recomputing in several readers may cost this much in all; a single reader may take any expression up to 64.
-inline constexpr int recompute_limit = 12;
+inline constexpr int recompute_limit = 16;
 inline constexpr int inline_limit = 64;
 
 class Grouper {
@@ -59,7 +64,7 @@ class Grouper {
 
   constexpr Grouping run() {
     prepare();
-    find_inline_candidates();
+    find_contracted();
     for (int i = 0; i < nodes.size; ++i) assign(i);
     trace_reads();
     copy_outputs();
@@ -75,24 +80,29 @@ class Grouper {
     int stage = -1;  // root of the stage that evaluates it
     int ready = -1;  // root of the latest stage that it needs
     Level level = Level::main;
-    bool candidate = false;  // may be inlined
     bool inlined = false;
+    int cost = 0;             // of evaluating it where it is inlined
     bool flat = true;         // reading it depends on the linear index only: survives a reshape
-    bool pixelwise = false;   // reading it needs the row and column of its own shape: an inlined scatter or gather
+    bool pixelwise = false;   // reading it needs the coordinates of its own shape: an inlined scatter or gather
     bool contracted = false;  // a contraction reads it
     bool output = false;
     bool stored = false;  // passes through memory
     int first_user = 0, users = 0;
-    int side_of = -1;      // reduction: the weight gradient that computes it on the side
-    int pool_source = -1;  // root: what its pooling reduces
-    int pool_index = -1;   // root: the max_index node
-    int update = -1;       // parameter whose next value this is
-    int number = -1;       // root: position in `stages`
+    int sum = -1;                      // reduction made on the side: which of its stage's sums
+    Level summed_level = Level::side;  // of its operand; side: a weight gradient's dy
+    int first_sum = -1;                // root: in `sums`
+    int pool_source = -1;              // root: what its pooling reduces
+    int pool_index = -1;               // root: the max_index node
+    int update = -1;                   // parameter whose next value this is
+    int number = -1;                   // root: position in `stages`
   };
 
   struct Read {
     int stage, node;
     int next;
+  };
+  struct Sum {
+    int operand, next;
   };
 
   List<Node> nodes;
@@ -105,13 +115,13 @@ class Grouper {
   List<int> user_list;
   List<Read> reads;  // linked lists by stage root
   List<int> first_read;
+  List<Sum> sums;         // linked lists by stage root
+  int open_sums = -1;     // root of the latest stage that does nothing but sum
   List<int> last_reader;  // by parameter: root of the last stage that reads it
 
   // --- facts about nodes -------------------------------------------------------------------------------------
 
-  constexpr bool elementwise(const Node& n) const {
-    return n.op == Op::map || n.op == Op::scatter || n.op == Op::gather || n.op == Op::transpose;
-  }
+  constexpr bool elementwise(const Node& n) const { return is_elementwise(n.op); }
 
   constexpr void prepare() {
     info = List<Info>(nodes.size);
@@ -145,7 +155,7 @@ class Grouper {
 
   /// Every operand is read at the linear index or is one number.
   constexpr bool linear(const Node& n) const {
-    if (n.op != Op::map) return false;
+    if (n.op != Op::map && n.op != Op::random) return false;
     for (int k = 0; k < n.operand_count; ++k) {
       const Node& o = nodes.data[n.operands[k]];
       if (o.op == Op::iota || (o.shape.count() != n.shape.count() && o.shape.count() != 1)) return false;
@@ -153,33 +163,18 @@ class Grouper {
     return true;
   }
 
-  /// May a node that no producer takes be recomputed in its readers? Decided from the last node backwards.
-  constexpr void find_inline_candidates() {
-    List<int> cost(nodes.size, 0);
-    for (int i = 0; i < nodes.size; ++i) {
-      const Node& n = nodes.data[i];
-      Info& f = info.data[i];
+  constexpr void find_contracted() {
+    for (const Node& n : nodes)
       for (int k = 0; n.op == Op::contraction && k < 2; ++k) info.data[info.data[n.operands[k]].base].contracted = true;
-      if (!elementwise(n)) continue;
-      f.flat = linear(n);
-      cost.data[i] = cost_of(n);
-      for (int k = 0; n.op == Op::map && k < n.operand_count; ++k) {
-        const int o = info.data[n.operands[k]].base;
-        if (elementwise(nodes.data[o])) {
-          cost.data[i] += cost.data[o];
-          f.flat = f.flat && info.data[o].flat;
-        }
-      }
-    }
-    for (int i = nodes.size - 1; i >= 0; --i) {
-      const Node& n = nodes.data[i];
-      Info& f = info.data[i];
-      if (!elementwise(n) || f.output) continue;
-      int readers = 0;
-      bool fits = true;
-      count_readers(i, i, readers, fits);
-      f.candidate = fits && cost.data[i] <= inline_limit && (readers <= 1 || readers * cost.data[i] <= recompute_limit);
-    }
+  }
+
+  /// May the map be recomputed in its readers, if no producer takes it? `cost`: of that, with what is inlined in it.
+  constexpr bool is_inline_candidate(int i, int cost) const {
+    if (info.data[i].output || cost > inline_limit) return false;
+    int readers = 0;
+    bool fits = true;
+    count_readers(i, i, readers, fits);
+    return fits && (readers <= 1 || readers * cost <= recompute_limit);
   }
 
   constexpr void count_readers(int i, int origin, int& readers, bool& fits) const {
@@ -198,7 +193,14 @@ class Grouper {
         case Op::contraction:  // the weights are read from memory as they lie
           if (reader.operands[1] == i && reader.mode != Mode::weight_gradient) fits = false;
           break;
-        case Op::reduction: break;
+        case Op::reduction:
+        case Op::max_index: break;
+        case Op::gather:  // the maximum, where its index is found
+          if (reader.operands[0] != i || nodes.data[reader.operands[1]].op != Op::max_index ||
+              nodes.data[reader.operands[1]].operands[0] != i)
+            fits = false;
+          --readers;
+          break;
         case Op::map:
           if (reader.shape.count() != n.shape.count() && !one_number) fits = false;
           break;
@@ -212,7 +214,7 @@ class Grouper {
   constexpr Shape domain_of(int root, Level level) const {
     const Node& n = nodes.data[root];
     const Info& f = info.data[root];
-    if (level == Level::side) return shape_of(n.shape.extents[3]);
+    if (level == Level::side) return shape_of(n.shape.rank > 0 ? n.shape.extents[n.shape.rank - 1] : 1);
     if (level == Level::post) return nodes.data[f.pool_index].shape;
     return n.shape;
   }
@@ -227,12 +229,7 @@ class Grouper {
     const Node& n = nodes.data[i];
     switch (n.op) {
       case Op::contraction: return root_stage(i);
-      case Op::reduction:
-        if (int gradient = weight_gradient_of(i); gradient >= 0) {
-          info.data[i].side_of = gradient;
-          return join(i, gradient, Level::side);
-        }
-        return root_stage(i);
+      case Op::reduction: return assign_reduction(i);
       case Op::max_index: return assign_pooling(i);
       case Op::gather: {
         const Info& index = info.data[info.data[n.operands[1]].base];
@@ -243,6 +240,9 @@ class Grouper {
       }
       case Op::map:
       case Op::scatter:
+      case Op::random:
+      case Op::lookup:
+      case Op::channels:
       case Op::transpose: return assign_map(i);
       case Op::iota: return assign_iota(i);
       default: return;  // other leaves and reshapes
@@ -253,10 +253,62 @@ class Grouper {
   constexpr void assign_iota(int i) {
     const Info& f = info.data[i];
     for (int u = f.first_user; u < f.first_user + f.users; ++u) {
-      const Op reader = nodes.data[user_list.data[u]].op;
-      if (reader == Op::reshape || reader == Op::transpose || reader == Op::gather || reader == Op::scatter)
+      const Node& user = nodes.data[user_list.data[u]];
+      const Op reader = user.op;
+      if (reader == Op::reshape || reader == Op::transpose || reader == Op::gather || reader == Op::scatter ||
+          reader == Op::channels || (reader == Op::lookup && user.operands[0] == i))
         return root_stage(i);
     }
+  }
+
+  constexpr void assign_reduction(int i) {
+    const Node& n = nodes.data[i];
+    if (const int gradient = weight_gradient_of(i); gradient >= 0) {
+      info.data[i].sum = 0;
+      return join(i, gradient, Level::side);
+    }
+    const Shape& summed = nodes.data[n.operands[0]].shape;
+    const bool by_channel = (n.reduce == ReduceOp::sum || n.reduce == ReduceOp::squared_deviations) && n.over_batch &&
+                            summed.rank > 0 && summed.count() > 1 && n.index == build::all_but_the_last(summed);
+    if (!by_channel) return root_stage(i);
+    const int o = info.data[n.operands[0]].base;
+    const Info& operand = info.data[o];
+    const int channels = summed.extents[summed.rank - 1];
+    const bool placed = operand.stage >= 0 && !operand.inlined;
+    for (const Level level : {Level::main, Level::post})
+      if (operand.ready >= 0 && sums_here(operand.ready, level, channels) &&
+          (placed ? operand.level == level
+                  : covers(operand.ready, level, o) && operands_within(nodes.data[o], operand.ready, level)))
+        return sum_beside(i, operand.ready, level);
+    const bool open =
+        open_sums >= 0 && operand.ready < open_sums && nodes.data[nodes.data[open_sums].operands[0]].shape == summed;
+    if (!open) {
+      root_stage(i);
+      open_sums = i;
+    }
+    sum_beside(i, open_sums, Level::main);
+  }
+
+  /// Can the stage sum, on the side, values of this many channels that it evaluates at this level?
+  constexpr bool sums_here(int root, Level level, int channels) const {
+    const Node& r = nodes.data[root];
+    const bool kind = r.op == Op::contraction ? r.mode != Mode::weight_gradient : r.op != Op::reduction;
+    if (!kind || !r.batched || (level == Level::post && info.data[root].pool_index < 0)) return false;
+    const Shape domain = padded(domain_of(root, level));
+    return domain.extents[max_rank - 1] == channels && domain_of(root, Level::side).count() == channels;
+  }
+  constexpr void sum_beside(int i, int root, Level level) {
+    const int operand = info.data[nodes.data[i].operands[0]].base;
+    int which = 0, last = -1;
+    for (int s = info.data[root].first_sum; s >= 0 && sums.data[s].operand != operand; s = sums.data[s].next) {
+      last = s;
+      ++which;
+    }
+    if (last < 0 ? info.data[root].first_sum < 0 : sums.data[last].next < 0)
+      (last < 0 ? info.data[root].first_sum : sums.data[last].next) = sums.push({operand, -1});
+    join(i, root, Level::side);
+    info.data[i].sum = which;
+    info.data[i].summed_level = level;
   }
 
   /// The weight gradient whose operand dy this node sums over samples and pixels, if the sum can wait for it.
@@ -318,24 +370,40 @@ class Grouper {
     const Node& n = nodes.data[i];
     Info& f = info.data[i];
     f.flat = linear(n);
-    f.pixelwise = n.op == Op::scatter || n.op == Op::gather;
+    f.pixelwise = n.op == Op::scatter || n.op == Op::gather || n.op == Op::lookup || n.op == Op::channels;
+    f.cost = cost_of(n);
     bool operands_stored = true;
     for (int k = 0; k < n.operand_count; ++k) {
       const Info& o = info.data[info.data[n.operands[k]].base];
       if (o.ready > f.ready) f.ready = o.ready;
+      if (o.inlined) f.cost += o.cost;
       if (o.inlined && !o.flat) f.flat = false;
       if (o.inlined && o.pixelwise) f.pixelwise = true;
-      if (o.inlined || (o.stage >= 0 && !o.contracted)) operands_stored = false;
+      if (o.inlined || (o.stage >= 0 && !is_kept(n.operands[k]))) operands_stored = false;
     }
-    if (f.candidate && operands_stored) {  // a mask of an activation that is kept anyway: read that instead
+    const bool candidate = is_inline_candidate(i, f.cost);
+    if (candidate && operands_stored) {  // a mask of an activation that is kept anyway: read that instead
       f.inlined = true;
       return;
     }
     if (f.ready >= 0 && n.op == Op::map)
       for (const Level level : levels)
         if (covers(f.ready, level, i) && operands_within(n, f.ready, level)) return join(i, f.ready, level);
-    if (f.candidate) f.inlined = true;
+    if (candidate) f.inlined = true;
     else root_stage(i);
+  }
+
+  /// Will a node that a stage evaluates be in memory afterwards, or as good as that: does a later stage read it?
+  constexpr bool is_kept(int i) const {
+    const Info& f = info.data[info.data[i].base];
+    if (f.contracted || !nodes.data[i].batched) return true;
+    for (int u = f.first_user; u < f.first_user + f.users; ++u) {
+      const Node& user = nodes.data[user_list.data[u]];
+      for (int k = 0; k < user.operand_count; ++k)
+        if (user.op == Op::map && user.operands[k] > f.stage && nodes.data[user.operands[k]].op == Op::contraction)
+          return true;
+    }
+    return false;
   }
 
   /// Is every operand either older than the stage or computed in it at this level (or inlined from such)?
@@ -360,7 +428,10 @@ class Grouper {
     const Node& n = nodes.data[i];
     const Node& r = nodes.data[root];
     if (level == Level::post && info.data[root].pool_index < 0) return false;
-    if (level == Level::side && (r.op != Op::contraction || r.mode != Mode::weight_gradient)) return false;
+    const bool sums_on_the_side =
+        (r.op == Op::contraction && r.mode == Mode::weight_gradient) || info.data[root].first_sum >= 0;
+    if (level == Level::side && !sums_on_the_side) return false;
+    if (level == Level::main && r.op == Op::reduction && info.data[root].first_sum >= 0) return false;
     const bool batched = level == Level::side ? false : r.batched;
     if (n.batched != batched) return false;
     const Shape domain = padded(domain_of(root, level));
@@ -392,8 +463,9 @@ class Grouper {
     }
     if (f.inlined) {
       for (int k = 0; k < n.operand_count; ++k) {
-        trace(stage, n.operands[k], exact && n.op == Op::map, in_registers && n.op == Op::map, level);
-        if (n.op != Op::map) store_operand(n.operands[k]);
+        const bool here = !reads_elsewhere(n.op, k);
+        trace(stage, n.operands[k], exact && here, in_registers && here, level);
+        if (!here) store_operand(n.operands[k]);
       }
       return;
     }
@@ -413,7 +485,11 @@ class Grouper {
     for (int i = 0; i < nodes.size; ++i) {
       const Node n = nodes.data[i];
       const Info f = info.data[i];
-      if (f.stage < 0 || f.inlined || n.op == Op::reshape || f.side_of >= 0) continue;
+      if (f.stage < 0 || f.inlined || n.op == Op::reshape) continue;
+      if (f.sum >= 0) {
+        if (f.summed_level != Level::side) trace(f.stage, n.operands[0], true, true, f.summed_level);
+        continue;
+      }
       if (n.op == Op::max_index) {
         if (f.stage == i) trace(f.stage, n.operands[0], false, false, Level::main);
         continue;
@@ -421,10 +497,10 @@ class Grouper {
       if (n.op == Op::gather && f.stage != i && f.level == Level::post &&
           info.data[f.stage].pool_source == n.operands[0])
         continue;
-      const bool exact = n.op == Op::map;
       for (int k = 0; k < n.operand_count; ++k) {
-        trace(f.stage, n.operands[k], exact, exact, f.level);
-        if (n.op == Op::scatter || n.op == Op::gather || n.op == Op::transpose) store_operand(n.operands[k]);
+        const bool here = is_elementwise(n.op) && !reads_elsewhere(n.op, k);
+        trace(f.stage, n.operands[k], here, here, f.level);
+        if (is_elementwise(n.op) && !here) store_operand(n.operands[k]);
       }
     }
     for (const Output& o : outputs) {
@@ -511,6 +587,11 @@ class Grouper {
           stage.second = padded(nodes.data[n.operands[1]].shape);
           break;
         case Op::reduction:
+          if (f.first_sum >= 0) {
+            stage.batched = true;
+            stage.domain = padded(nodes.data[n.operands[0]].shape);
+            break;
+          }
           stage.kind = StageKind::reduction;
           stage.batched = n.batched || n.over_batch;
           stage.input = padded(nodes.data[n.operands[0]].shape);
@@ -541,7 +622,7 @@ class Grouper {
   constexpr bool shares_launch(const Stage& stage) const {
     if (!stage.batched || (stage.kind != StageKind::elementwise && stage.kind != StageKind::reduction)) return false;
     const Node& root = nodes.data[stage.root];
-    if (root.over_batch || stage.domain.count() > small_domain) return false;
+    if (root.over_batch || info.data[stage.root].first_sum >= 0 || stage.domain.count() > small_domain) return false;
     return stage.kind == StageKind::elementwise || stage.input.count() <= small_domain;
   }
 
@@ -593,8 +674,8 @@ class Grouper {
     grouping.roles = List<Role>(nodes.size);
     for (int i = 0; i < nodes.size; ++i) {
       const Info& f = info.data[i];
-      grouping.roles.data[i] = {f.base,         f.stage,       f.level,      f.inlined, f.stored,
-                                f.side_of >= 0, f.pool_source, f.pool_index, f.update};
+      grouping.roles.data[i] = {f.base, f.stage,        f.level,       f.inlined,    f.stored,
+                                f.sum,  f.summed_level, f.pool_source, f.pool_index, f.update};
     }
     grouping.outputs = static_cast<List<Output>&&>(outputs);
     grouping.stages = static_cast<List<Stage>&&>(stages);

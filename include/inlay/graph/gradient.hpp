@@ -42,6 +42,13 @@ class Backward {
       case Op::transpose: return transpose(n, d);
       case Op::gather: return give(n, 0, build::scatter(g, d, n.operands[1]));
       case Op::scatter: return give(n, 0, build::gather(g, d, n.operands[1]));
+      case Op::channels: return channels(n, d);
+      case Op::lookup:
+        if (wants(n, 0))
+          throw Error(
+              "gradient: a lookup passes none to its image; put random flips, shifts and the like first in a "
+              "network, before every layer that is trained");
+        return;
       default: return;
     }
   }
@@ -135,8 +142,20 @@ class Backward {
   constexpr void reduction(const Node& n, int y, int d) {
     if (!wants(n, 0) || n.reduce == ReduceOp::argmax) return;
     const Node x = operand(n, 0);
+    if (n.reduce == ReduceOp::squared_deviations) {  // 2 (x - mean): the deviations themselves sum to zero
+      const int deviation = build::map(g, MapOp::subtract, n.operands[0], build::mean_of_channels(g, n.operands[0]));
+      const int twice = build::map(g, MapOp::multiply, d, build::constant(g, 2));
+      return give(n, 0, build::map(g, MapOp::multiply, deviation, twice));
+    }
     if (n.reduce == ReduceOp::max) d = build::map(g, MapOp::multiply, build::map(g, MapOp::equal, n.operands[0], y), d);
     give(n, 0, build::broadcast_to(g, d, x.shape, x.batched));
+  }
+
+  /// The other way: what x does not have is dropped, what was not taken of it is 0.
+  constexpr void channels(const Node& n, int d) {
+    const Shape x = operand(n, 0).shape;
+    d = build::broadcast_to(g, d, n.shape, n.batched);
+    give(n, 0, build::channels(g, d, -n.index, x.extents[x.rank - 1]));
   }
 
   constexpr void transpose(const Node& n, int d) {
@@ -158,6 +177,7 @@ constexpr List<int> gradient(Graph& g, int loss, const List<int>& wrt) {
     if (node <= loss) wanted.data[node] = true;
   for (int i = 0; i <= loss; ++i) {
     const Node& n = g.nodes.data[i];
+    if (n.op == Op::map && n.map == MapOp::stop_gradient) continue;
     for (int k = 0; k < n.operand_count; ++k) wanted.data[i] = wanted.data[i] || wanted.data[n.operands[k]];
   }
   List<int> adjoints(loss + 1, -1);

@@ -47,6 +47,7 @@ struct Parameter {
   Initializer initializer = Initializer::zeros;
   int fan_in = 1, fan_out = 1;
   bool trainable = true;  // false: the optimiser's state, moving averages
+  int least_samples = 1;  // of a training step, for its next value to exist
 };
 
 struct Input {

@@ -27,6 +27,9 @@ inline std::string node_label(const Plan& p, const Node& n) {
     case Op::reduction: return reductions[static_cast<int>(n.reduce)];
     case Op::reshape: return "reshape";
     case Op::transpose: return "transpose";
+    case Op::random: return std::string("random ").append(std::to_string(n.index));
+    case Op::lookup: return "lookup";
+    case Op::channels: return "channels";
   }
   return "";
 }

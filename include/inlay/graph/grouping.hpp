@@ -6,8 +6,8 @@
 
 namespace inlay {
 
-/// The part of a stage that evaluates a node: at the coordinates of its root, of what its pooling leaves, or, for
-/// each channel, beside a weight gradient.
+/// The part of a stage that evaluates a node: at the coordinates of its root, of what its pooling leaves, or for each
+/// channel, from sums that the stage makes on the side.
 enum class Level : std::uint8_t { main, post, side };
 
 /// A node's place in the plan.
@@ -15,12 +15,13 @@ struct Role {
   int base = 0;    // the node without reshapes
   int stage = -1;  // root of the stage that evaluates it
   Level level = Level::main;
-  bool inlined = false;   // evaluated wherever it is read
-  bool stored = false;    // passes through memory
-  bool side_sum = false;  // a reduction that its weight gradient computes
-  int pool_source = -1;   // root: what its pooling reduces
-  int pool_index = -1;    // root: the max_index node
-  int update = -1;        // parameter whose next value this is
+  bool inlined = false;              // evaluated wherever it is read
+  bool stored = false;               // passes through memory
+  int sum = -1;                      // reduction made on the side: which of the stage's sums
+  Level summed_level = Level::side;  // of its operand; side: the sum of a weight gradient's dy
+  int pool_source = -1;              // root: what its pooling reduces
+  int pool_index = -1;               // root: the max_index node
+  int update = -1;                   // parameter whose next value this is
 };
 
 struct Grouping {

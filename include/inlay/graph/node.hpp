@@ -18,9 +18,9 @@ struct Node {
   MapOp map = MapOp::copy;
   Mode mode = Mode::forward;  // contraction
   ReduceOp reduce = ReduceOp::sum;
-  int index = 0;    // input, parameter: which one; iota: the axis; reduction: a bit for each axis;
-                    // transpose: axis of the operand for each axis of the result, four bits each
-  float value = 0;  // constant
+  int index = 0;    // input, parameter, random: which one; iota: the axis; reduction: a bit for each axis;
+                    // transpose: axis of the operand for each axis of the result, four bits each; channels: the first
+  float value = 0;  // constant; random: its whole numbers are below this, or 0 for numbers in [0, 1)
   Shape shape{};    // of one sample
   Window window{};  // contraction, max_index, gather, scatter
   int operand_count = 0;
@@ -39,6 +39,17 @@ struct Node {
 
 constexpr bool is_leaf(Op op) {
   return op == Op::input || op == Op::parameter || op == Op::constant || op == Op::iota || op == Op::batch_size;
+}
+
+/// Evaluated at one coordinate after another, wherever its stage or its readers need it.
+constexpr bool is_elementwise(Op op) {
+  return op == Op::map || op == Op::scatter || op == Op::gather || op == Op::transpose || op == Op::random ||
+         op == Op::lookup || op == Op::channels;
+}
+
+/// Does an elementwise node read operand k in memory at coordinates other than its own?
+constexpr bool reads_elsewhere(Op op, int k) {
+  return op != Op::map && op != Op::random && (op != Op::lookup || k == 0);
 }
 
 /// A leaf that lives in memory (and is not computed from its coordinates).

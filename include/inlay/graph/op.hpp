@@ -21,6 +21,9 @@ enum class Op : std::uint8_t {
   reduction,  ///< over axes and, if asked, over the batch; reduced axes keep extent 1
   reshape,    ///< same elements in the same order
   transpose,  ///< axes permuted
+  random,     ///< random(key, key): numbers of core/random.hpp, for each sample its own
+  lookup,     ///< lookup(x, row, column): x at the pixel that row and column (whole numbers) name, 0 outside of x
+  channels,  ///< channels(x): y[..., c] = x[..., first + c], 0 where x has no such channel: slices, and pads with zeros
 };
 
 /// Elementwise functions. Comparisons give 1 or 0; `select(c, a, b)` is a where c is not 0. `maximum(a, b)` is
@@ -57,7 +60,9 @@ enum class Mode : std::uint8_t {
   weight_gradient,  ///< (x, dy) -> dw, summed over pixels and samples
 };
 
-enum class ReduceOp : std::uint8_t { sum, max, argmax };
+/// `squared_deviations` is the sum of (x - mean)^2 about the mean of what is reduced; it runs over all axes but the
+/// last and over the batch, and is computed in one pass that loses no digits to a mean far from zero.
+enum class ReduceOp : std::uint8_t { sum, max, argmax, squared_deviations };
 
 /// A window sliding over the H and W axes.
 struct Window {

@@ -9,23 +9,39 @@
 
 namespace inlay {
 
-enum class StepKind : std::uint8_t { load, store, constant, iota, result, scatter, gather, apply };
+enum class StepKind : std::uint8_t {
+  load,
+  store,
+  constant,
+  iota,
+  result,
+  scatter,
+  gather,
+  random,
+  lookup,
+  channels,
+  apply,
+  accumulate,
+  total
+};
 
 /// One step of a Body (see kernel/body.hpp), as a value.
 struct Step {
   StepKind kind = StepKind::result;
   MapOp map = MapOp::copy;
   Element element = Element::f32;
-  int slot = 0;                  // load, store, scatter, gather
-  int index_slot = 0;            // scatter, gather
-  int registers[3] = {0, 0, 0};  // apply; store: the first
-  int which = 0;                 // iota: axis; result: which
-  float value = 0;               // constant
-  int sample_stride = 0;         // elements from one sample to the next, 0 if shared
+  int slot = 0;                     // load, store, scatter, gather, lookup, channels, accumulate, total
+  int index_slot = 0;               // scatter, gather
+  int registers[3] = {0, 0, 0};     // apply; store, accumulate: the first; random: keys; lookup: row and column
+  int which = 0;                    // iota: axis; result, random, accumulate, total: which; channels: first
+  ReduceOp reduce = ReduceOp::sum;  // total: of what; accumulate: squared_deviations if that is wanted, too
+  int channels = 0;                 // accumulate, total; channels: of the operand
+  float value = 0;                  // constant; random: see Node
+  int sample_stride = 0;            // elements from one sample to the next, 0 if shared
   int strides[max_rank] = {0, 0, 0, 0};
   int pooled_strides[max_rank] = {0, 0, 0, 0};  // gather
   int pooled_sample_stride = 0;
-  int window_height = 1, window_width = 1;  // scatter, gather
+  int window_height = 1, window_width = 1;  // scatter, gather; lookup: of the image
 };
 
 /// Steps [first, first + count) of the plan.
@@ -43,8 +59,9 @@ struct Stage {
   Shape input{};   // reduction: of what is reduced; contraction: of operand a; four extents
   Shape second{};  // contraction: of operand b; four extents
   int pool_height = 1, pool_width = 1;
-  Range a{}, b{}, main{}, post{}, side{};  // Bodies; reductions use a (prologue) and main, pooling a and post
-  Range members{};                         // nodes fused here, in `Plan::members`
+  Range a{}, b{}, main{}, post{};  // Bodies; reductions use a (prologue) and main, pooling a and post
+  Range side{};                    // for each channel, after all samples; `total` or a weight gradient's `result`
+  Range members{};                 // nodes fused here, in `Plan::members`
 };
 
 struct Launch {
@@ -52,7 +69,9 @@ struct Launch {
   Range bindings{};  // value of each slot
 };
 
-enum class Storage : std::uint8_t { arena, input, parameter, batch_size };
+/// `sums`: the sums over samples and pixels that a stage makes on the side, one for each channel; executors keep them
+/// as they like.
+enum class Storage : std::uint8_t { arena, input, parameter, batch_size, sums };
 
 /// A value in memory.
 struct Value {

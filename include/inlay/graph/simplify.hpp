@@ -1,6 +1,7 @@
 // Rewrites the graph into a smaller equal one, in one forward sweep: equal nodes become one (hash consing),
-// arithmetic on constants is done, identities are removed, broadcasts disappear into the maps that read them.
-// Nothing changes a result by more than the sign of a zero. What no output needs is dropped at the end.
+// arithmetic on constants is done, identities are removed, broadcasts disappear into the maps that read them, and a
+// factor that all terms of a sum share moves out of it. Nothing else changes a result by more than the sign of a zero.
+// What no output needs is dropped at the end.
 //
 // One rule is worth its name: ReLU's derivative before max pooling. select(a > 0, scatter(d, max_index(a)), 0) is
 // scatter(select(p > 0, d, 0), max_index(a)) with the pooled p = gather(a, max_index(a)), so that backward reads
@@ -68,18 +69,49 @@ class Simplifier {
       const Node& a = at(n.operands[0]);
       if (a.op == Op::reshape) n.operands[0] = a.operands[0];
       if (replaces(n.operands[0], n)) return n.operands[0];
+      const bool repeats = a.op == Op::map && a.map == MapOp::copy && is_constant(at(a.operands[0]));
+      if (repeats || is_constant(a)) {  // in another shape: the number repeated
+        n.op = Op::map;
+        n.map = MapOp::copy;
+        if (repeats) n.operands[0] = a.operands[0];
+      }
     }
+    if (n.op == Op::reduction && n.reduce == ReduceOp::sum) return rewrite_sum(n);
     return n.op == Op::map ? rewrite_map(n) : intern(n);
+  }
+
+  /// sum(-x) = -sum(x), and sum(x * c) = sum(x) * c where c is the same for all that is summed.
+  constexpr int rewrite_sum(Node n) {
+    const Node a = at(n.operands[0]);
+    if (a.op != Op::map || (a.map != MapOp::negate && a.map != MapOp::multiply)) return intern(n);
+    for (int k = 0; k < a.operand_count; ++k) {
+      const Node& x = at(a.operands[k]);
+      if (!(x.shape == a.shape) || x.batched != a.batched) continue;
+      if (a.map == MapOp::multiply && !is_common_factor(at(a.operands[1 - k]), n, a.shape)) continue;
+      Node outside = a;
+      outside.batched = n.batched;
+      outside.shape = n.shape;
+      n.operands[0] = a.operands[k];
+      outside.operands[k] = rewrite_sum(n);
+      return rewrite_map(outside);
+    }
+    return intern(n);
+  }
+  constexpr bool is_common_factor(const Node& c, const Node& sum, const Shape& summed) const {
+    if (c.batched && (sum.over_batch || !sum.batched)) return false;
+    for (int axis = 0; axis < c.shape.rank; ++axis)
+      if (c.shape.extents[axis] != 1 && sum.index >> (axis + summed.rank - c.shape.rank) & 1) return false;
+    return true;
   }
 
   constexpr int rewrite_map(Node n) {
     using enum MapOp;
     if (n.map == stop_gradient) n.map = copy;
-    if (n.map != copy)
-      for (int k = 0; k < n.operand_count; ++k) {  // a map broadcasts by itself
-        const Node& a = at(n.operands[k]);
-        if (a.op == Op::map && a.map == copy) n.operands[k] = a.operands[0];
-      }
+    for (int k = 0; k < n.operand_count; ++k) {  // a map broadcasts by itself
+      const Node& a = at(n.operands[k]);
+      if (a.op == Op::map && a.map == copy) n.operands[k] = a.operands[0];
+      if (a.op == Op::reshape && only_leading_ones(a, n.shape.rank)) n.operands[k] = a.operands[0];
+    }
     const int a = n.operands[0], b = n.operands[1], c = n.operands[2];
     float folded = 0;
     if (fold(n, folded)) {
@@ -124,6 +156,18 @@ class Simplifier {
                  .operands = {same, -1, -1}};
     }
     return intern(n);
+  }
+
+  /// Does the reshape change nothing but ones in front, which a map of this rank broadcasts over anyway?
+  constexpr bool only_leading_ones(const Node& reshape, int rank) const {
+    const Shape &before = at(reshape.operands[0]).shape, &after = reshape.shape;
+    if (before.rank > rank) return false;
+    for (int i = 1; i <= before.rank || i <= after.rank; ++i) {
+      const int a = i <= before.rank ? before.extents[before.rank - i] : 1;
+      const int b = i <= after.rank ? after.extents[after.rank - i] : 1;
+      if (a != b) return false;
+    }
+    return true;
   }
 
   constexpr int mask_before_scatter(const Node& n) {

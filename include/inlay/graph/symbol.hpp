@@ -16,8 +16,11 @@ namespace inlay {
 struct Tracer {
   Graph graph;
   Name scope;
-  bool training = false;  // layers that differ between training and inference ask
-  List<Output> updates;   // next values of parameters that layers keep themselves, in training
+  bool training = false;          // layers that differ between training and inference ask
+  List<Output> updates;           // next values of parameters that layers keep themselves, in training
+  List<int> penalties;            // numbers that the loss gains
+  int random_keys[2] = {-1, -1};  // inputs, if there are random numbers
+  int random_count = 0;           // of random nodes
 };
 
 /// A symbolic tensor of one sample (Batched) or one shared by all, with its extents outermost first.
@@ -262,6 +265,23 @@ constexpr auto mean_over_pixels(Symbol<E, Batched, H, W, C> x) {
   return reshape<C>(mean<0, 1>(x));
 }
 
+/// The mean of each channel over the batch and all axes but the last: C numbers shared by all samples.
+template <SymbolicTensor X>
+constexpr auto mean_of_channels(X x) {
+  static_assert(X::batched, "mean_of_channels needs a value that differs by sample");
+  Graph& g = x.tracer->graph;
+  return Symbol<Element::f32, false, X::channels()>{
+      x.tracer, build::reshape(g, build::mean_of_channels(g, x.node), shape_of(X::channels()))};
+}
+/// The variance likewise, divided by the number of elements and not by one less.
+template <SymbolicTensor X>
+constexpr auto variance_of_channels(X x) {
+  static_assert(X::batched, "variance_of_channels needs a value that differs by sample");
+  Graph& g = x.tracer->graph;
+  return Symbol<Element::f32, false, X::channels()>{
+      x.tracer, build::reshape(g, build::variance_of_channels(g, x.node), shape_of(X::channels()))};
+}
+
 /// Over the samples of the batch: the result is shared by all.
 template <SymbolicTensor X>
 constexpr auto sum_over_batch(X x) {
@@ -278,10 +298,105 @@ constexpr auto mean_over_batch(X x) {
   return sum_over_batch(x) / batch_size(x);
 }
 
+/// A number that is given with each run: a further input of the program.
+constexpr auto run_time_number(SymbolicTensor auto like) {
+  return Symbol<Element::f32, false>{like.tracer, build::input(like.tracer->graph, Shape{}, Element::f32, false)};
+}
+
 /// Coordinates 0, 1, ... of a vector of N elements.
 template <int N>
 constexpr auto iota(SymbolicTensor auto like) {
   return Symbol<Element::f32, false, N>{like.tracer, build::iota(like.tracer->graph, shape_of(N), 0)};
+}
+
+namespace detail {
+
+template <int Below, int... Extents>
+constexpr auto random(Tracer& tracer) {
+  for (int& key : tracer.random_keys)
+    if (key < 0) key = build::input(tracer.graph, Shape{}, Element::f32, false);
+  return Symbol<Element::f32, true, Extents...>{
+      &tracer, build::random(tracer.graph, shape_of(Extents...), tracer.random_count++, Below, tracer.random_keys[0],
+                             tracer.random_keys[1])};
+}
+
+}  // namespace detail
+
+/// Numbers in [0, 1), new ones for each sample, step and call: a function of the run's seed. The graph's two key
+/// inputs (core/random.hpp) are added with its first random numbers; a training step feeds them.
+template <int... Extents>
+constexpr auto random_uniform(SymbolicTensor auto like) {
+  return detail::random<0, Extents...>(*like.tracer);
+}
+/// Whole numbers from 0 to Below - 1.
+template <int Below, int... Extents>
+constexpr auto random_integer(SymbolicTensor auto like) {
+  static_assert(Below > 0);
+  return detail::random<Below, Extents...>(*like.tracer);
+}
+
+/// The row, or column, of each pixel of an image: H x 1 x 1 and 1 x W x 1.
+template <SymbolicTensor X>
+constexpr auto rows_of(X x) {
+  return Symbol<Element::f32, false, X::height(), 1, 1>{x.tracer,
+                                                        build::iota(x.tracer->graph, shape_of(X::height(), 1, 1), 0)};
+}
+template <SymbolicTensor X>
+constexpr auto columns_of(X x) {
+  return Symbol<Element::f32, false, 1, X::width(), 1>{x.tracer,
+                                                       build::iota(x.tracer->graph, shape_of(1, X::width(), 1), 1)};
+}
+
+namespace detail {
+
+template <class X, int Count>
+struct ShapeOfChannels {
+  static constexpr Shape value = [] {
+    Shape shape = X::shape;
+    shape.extents[X::rank - 1] = Count;
+    return shape;
+  }();
+};
+
+}  // namespace detail
+
+/// Channels First, First + 1, ... of x along its last axis, Count of them; 0 for those that x does not have. So
+/// channels<-2, 5> puts two zeros before the first three.
+template <int First, int Count, SymbolicTensor X>
+constexpr auto channels(X x) {
+  static_assert(X::rank > 0 && Count > 0, "channels needs an axis, and takes at least one channel of it");
+  return symbol_t<Element::f32, X::batched, detail::ShapeOfChannels<X, Count>>{
+      x.tracer, build::channels(x.tracer->graph, x.node, First, Count)};
+}
+
+namespace detail {
+
+template <int First, int Count, SymbolicTensor X, SymbolicTensor... More>
+constexpr auto side_by_side(X x, More... more) {
+  auto placed = channels<-First, Count>(x);
+  if constexpr (sizeof...(More) == 0) return placed;
+  else return placed + side_by_side<First + X::channels(), Count>(more...);
+}
+
+}  // namespace detail
+
+/// Values that are alike but for their last extent, one after another along that axis: H x W x C1, H x W x C2, ... to
+/// H x W x (C1 + C2 + ...). A sum of values padded with zeros, which readers take in.
+template <SymbolicTensor... X>
+constexpr auto concatenate(X... x) {
+  constexpr int count = (X::channels() + ...);
+  return detail::side_by_side<0, count>(x...);
+}
+
+/// x (H x W x C) at other pixels: y[h, w, c] = x[row, column, c], 0 outside of x. `row` and `column` hold whole numbers
+/// and broadcast to P x Q x 1. Passes no gradient to x.
+template <SymbolicTensor X, SymbolicTensor Row, SymbolicTensor Column>
+constexpr auto lookup(X x, Row row, Column column) {
+  using S = detail::BroadcastShape<Row, Column>;
+  static_assert(X::rank == 3 && Row::rank == 3 && Column::rank == 3 && S::value.extents[2] == 1,
+                "lookup needs an image H x W x C, and rows and columns P x Q x 1");
+  return Symbol < Element::f32, X::batched || Row::batched || Column::batched, S::value.extents[0], S::value.extents[1],
+         X::channels() > {x.tracer, build::lookup(x.tracer->graph, x.node, row.node, column.node)};
 }
 
 /// (K) or (M x K) times (K x N).
@@ -346,10 +461,19 @@ constexpr auto parameter(SymbolicTensor auto like, const char* name, Initializer
   return Symbol<Element::f32, false, Extents...>{&tracer, build::parameter(tracer.graph, p)};
 }
 
-/// In training: the parameter's next value, in steps whose loss is finite.
-constexpr void assign_in_training(SymbolicTensor auto parameter, SymbolicTensor auto next) {
+/// In training: the parameter's next value, where that is finite. Steps of fewer than `least_samples` are refused.
+constexpr void assign_in_training(SymbolicTensor auto parameter, SymbolicTensor auto next, int least_samples = 1) {
   Tracer& tracer = *parameter.tracer;
-  tracer.updates.push(Output{next.node, tracer.graph.nodes.data[parameter.node].index});
+  const int index = tracer.graph.nodes.data[parameter.node].index;
+  tracer.graph.parameters.data[index].least_samples = least_samples;
+  tracer.updates.push(Output{next.node, index});
+}
+
+/// Adds a number shared by all samples, such as a penalty on a parameter, to the mean loss.
+template <SymbolicTensor X>
+constexpr void add_to_loss(X penalty) {
+  static_assert(!X::batched && X::size() == 1, "add_to_loss takes one number that all samples share");
+  penalty.tracer->penalties.push(build::reshape(penalty.tracer->graph, penalty.node, Shape{}));
 }
 
 /// Prefixes the names of parameters made during its life: "dense.", or "dense_1." where that is taken.

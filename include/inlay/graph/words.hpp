@@ -39,6 +39,11 @@ inline const char* name_of(MapOp op) {
   return names[static_cast<int>(op)];
 }
 
+inline const char* name_of(ReduceOp op) {
+  constexpr const char* names[] = {"sum", "max", "argmax", "squared deviations"};
+  return names[static_cast<int>(op)];
+}
+
 /// "28x28x64"; "1" for a number.
 inline std::string to_words(const Shape& shape) {
   if (shape.rank == 0) return "1";
@@ -72,9 +77,10 @@ class StageWords {
     if (after.empty()) after.push_back("copy");
     words += join(after);
     if (s.side.count > 0) {
-      std::vector<std::string> side{"sum"};
+      std::vector<std::string> side;
+      if (gradient) side.push_back("sum");
       append(side, body(s.side));
-      words.append(", dy: ").append(join(side));
+      words.append(gradient ? ", dy: " : ", by channel: ").append(join(side));
     }
     for (std::size_t i = 0; i < updates.size(); ++i) words += (i == 0 ? " => " : ", ") + updates[i];
     return words;
@@ -108,9 +114,8 @@ class StageWords {
       case StageKind::reduction: break;
       case StageKind::elementwise: return "";
     }
-    constexpr const char* names[] = {"sum", "max", "argmax"};
     const std::string over = n.over_batch ? " over samples" : "";
-    return std::string(names[static_cast<int>(n.reduce)]) + over + " of " + to_words(p.nodes.data[n.operands[0]].shape);
+    return std::string(name_of(n.reduce)) + over + " of " + to_words(p.nodes.data[n.operands[0]].shape);
   }
 
   std::string contraction() const {
@@ -151,6 +156,10 @@ class StageWords {
         words.push_back(std::string("unpool ").append(times(step.window_height, step.window_width)));
       }
       if (step.kind == StepKind::gather) run.push_back("gather");
+      if (step.kind == StepKind::random) run.push_back("random");
+      if (step.kind == StepKind::lookup) run.push_back("lookup");
+      if (step.kind == StepKind::channels) run.push_back("channels");
+      if (step.kind == StepKind::total) run.push_back(name_of(step.reduce));
       if (step.kind == StepKind::store && value(step.slot).storage == Storage::parameter) update(value(step.slot));
       if (step.kind != StepKind::apply || step.map == MapOp::copy) continue;
       const std::string special = named(step, range);

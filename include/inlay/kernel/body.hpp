@@ -67,6 +67,39 @@ struct Gather {
   using pooled_strides = PooledStrides;
 };
 
+/// The element at Index of random node `Number` (core/random.hpp), whole and below Below if that is not 0. Two
+/// registers hold the keys.
+template <int Number, int Below, class Index, int Key0, int Key1>
+struct Random {
+  using strides = Index;
+};
+
+/// x (Height x Width pixels, strides ImageStrides) at the row and column that two registers hold, 0 outside. The
+/// registers do not depend on i3.
+template <int Slot, Element E, int Height, int Width, class ImageStrides, int Row, int Column>
+struct Lookup {
+  static constexpr int slot = Slot;
+  static constexpr Element element = E;
+  using strides = ImageStrides;
+};
+
+/// Channel First + i3 of x, which has Count, at the coordinate's pixel; 0 where there is none.
+template <int Slot, Element E, int First, int Count, class Index>
+struct Channels {
+  static constexpr int slot = Slot;
+  static constexpr Element element = E;
+  using strides = Index;
+};
+
+/// Adds a register to sum `Which` of its channel, i3, over all coordinates and samples, and its square to the sum of
+/// squares, if that is wanted. `Slot` is the argument where the executor keeps the stage's sums.
+template <int Slot, int Which, bool Squares, int Channels, int Register>
+struct Accumulate {};
+
+/// What came of sum `Which` at channel i3: the sum, or with squared_deviations that of (x - mean)^2.
+template <int Slot, int Which, ReduceOp Op, int Channels>
+struct Total {};
+
 /// An elementwise function of earlier registers.
 template <MapOp Op, int... Registers>
 struct Apply {};
@@ -76,5 +109,19 @@ template <class... Steps>
 struct Body {
   static constexpr int size = sizeof...(Steps);
 };
+
+/// How many sums the steps of a Body accumulate.
+template <class Body>
+inline constexpr int sum_count = 0;
+template <class Step>
+inline constexpr int sum_count_of_step = 0;
+template <int Slot, int Which, bool Squares, int Channels, int Register>
+inline constexpr int sum_count_of_step<Accumulate<Slot, Which, Squares, Channels, Register>> = Which + 1;
+template <class... Steps>
+inline constexpr int sum_count<Body<Steps...>> = [] {
+  int count = 0;
+  ((count = sum_count_of_step<Steps> > count ? sum_count_of_step<Steps> : count), ...);
+  return count;
+}();
 
 }  // namespace inlay::kernel

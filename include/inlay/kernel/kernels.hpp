@@ -54,8 +54,9 @@ struct Epilogue {
 ///   data_gradient:    A(p,q,k) = dy,  B(r,s,c,k) = w (always a plain load),  result(h,w,c)
 ///   weight_gradient:  A(h,w,c) = x,   B(p,q,k) = dy,                          result(r,s,c,k), summed over samples
 /// `A` and `B` are prologue Bodies on the operand's own coordinates (0, h, w, c); padding is zero and outside of A.
-/// `Side` runs once for each k with coordinates (0,0,0,k) and Result<0> = the sum of B over samples and pixels (the
-/// bias gradient); it exists for weight_gradient only and is an empty Body elsewhere.
+/// `Side` runs once for each channel, with coordinates (0,0,0,channel), after everything else: for weight_gradient with
+/// Result<0> = the sum of B over samples and pixels (the bias gradient), otherwise with the Totals of what Main and
+/// Post accumulated. It is empty where nothing is summed.
 template <Mode M, class G, bool Batched, class A, class B, class E, class Side = Body<>>
 struct Contraction {
   static constexpr Mode mode = M;
@@ -67,12 +68,13 @@ struct Contraction {
   using side = Side;
 };
 
-/// Runs a Body at every coordinate of the domain, for every sample if batched.
-template <class Domain, bool Batched, class B>
+/// Runs a Body at every coordinate of the domain, for every sample if batched, then Side (see Contraction).
+template <class Domain, bool Batched, class B, class Side = Body<>>
 struct Elementwise {
   static constexpr bool batched = Batched;
   using domain = Domain;
   using body = B;
+  using side = Side;
 };
 
 /// Reduces `Prologue` over the axes whose bit is set (bit i: coordinate i) and, with OverBatch, over the samples;
@@ -88,9 +90,11 @@ struct Reduction {
   using post = Post;
 };
 
-/// Max pooling as a stage of its own: `Prologue` on the unpooled domain, `Post` on the pooled one.
-template <class Domain, bool Batched, class Pool_, class Prologue, class Post>
+/// Max pooling as a stage of its own: `Prologue` on the unpooled domain, `Post` on the pooled one, then Side (see
+/// Contraction).
+template <class Domain, bool Batched, class Pool_, class Prologue, class Post, class Side = Body<>>
 struct Pooling {
+  using side = Side;
   static constexpr bool batched = Batched;
   using domain = Domain;
   using pool = Pool_;

@@ -27,6 +27,14 @@ consteval auto lower_step() {
     return Scatter<s.slot, s.index_slot, s.window_height, s.window_width, Index>{};
   else if constexpr (s.kind == StepKind::gather)
     return Gather<s.slot, s.index_slot, s.window_height, s.window_width, Index, Pooled>{};
+  else if constexpr (s.kind == StepKind::random)
+    return Random<s.which, static_cast<int>(s.value), Index, s.registers[0], s.registers[1]>{};
+  else if constexpr (s.kind == StepKind::lookup)
+    return Lookup<s.slot, s.element, s.window_height, s.window_width, Index, s.registers[0], s.registers[1]>{};
+  else if constexpr (s.kind == StepKind::channels) return Channels<s.slot, s.element, s.which, s.channels, Index>{};
+  else if constexpr (s.kind == StepKind::accumulate)
+    return Accumulate<s.slot, s.which, s.reduce != ReduceOp::sum, s.channels, s.registers[0]>{};
+  else if constexpr (s.kind == StepKind::total) return Total<s.slot, s.which, s.reduce, s.channels>{};
   else if constexpr (arity(s.map) == 1) return Apply<s.map, s.registers[0]>{};
   else if constexpr (arity(s.map) == 2) return Apply<s.map, s.registers[0], s.registers[1]>{};
   else return Apply<s.map, s.registers[0], s.registers[1], s.registers[2]>{};
@@ -62,13 +70,13 @@ consteval auto lower_stage() {
       return Contraction<n.mode, G, s.batched, A, B, Epilogue<Main, Pool, Post>, Side>{};
     else return Contraction<n.mode, G, s.batched, A, B, Epilogue<Main>, Side>{};
   } else if constexpr (s.kind == StageKind::elementwise) {
-    return Elementwise<Domain, s.batched, Main>{};
+    return Elementwise<Domain, s.batched, Main, Side>{};
   } else if constexpr (s.kind == StageKind::reduction) {
     constexpr int front = max_rank - P::plan.nodes.data[n.operands[0]].shape.rank;
     using In = Extents<s.input.extents[0], s.input.extents[1], s.input.extents[2], s.input.extents[3]>;
     return Reduction<n.reduce, In, (n.index << front), s.batched, n.over_batch, A, Main>{};
   } else {
-    return Pooling<Domain, s.batched, Pool, A, Post>{};
+    return Pooling<Domain, s.batched, Pool, A, Post, Side>{};
   }
 }
 

@@ -1,6 +1,7 @@
 // Batch normalisation (Ioffe and Szegedy, ICML 2015): each channel is brought to mean 0 and variance 1 over the batch
-// and all pixels, then scaled and shifted. The variance is summed about the mean, so it loses no digits; inference uses
-// moving averages and is one multiplication and addition, which joins the convolution before it.
+// and all pixels, then scaled and shifted. The two sums are made where the values are made, and what remains is a map that
+// the readers of the values take in: training passes over no value again. Inference uses moving averages and is one
+// multiplication and addition, which joins the convolution before it.
 #pragma once
 
 #include <inlay/nn/layer.hpp>
@@ -22,8 +23,7 @@ namespace detail {
 
 template <template <class> class Tag, class Default, class... Options>
 struct RatioOf {
-  static constexpr float value =
-      static_cast<float>(static_cast<double>(Default::num) / static_cast<double>(Default::den));
+  static constexpr float value = ratio<Default>;
 };
 template <template <class> class Tag, class Default, class First, class... Rest>
 struct RatioOf<Tag, Default, First, Rest...> : RatioOf<Tag, Default, Rest...> {};
@@ -34,7 +34,8 @@ struct RatioOf<Tag, Default, Tag<Ratio>, Rest...> : RatioOf<Tag, Ratio> {};
 
 /// Keras' BatchNormalization over the last axis; parameters gamma, beta, moving_mean, moving_variance (C each).
 /// Options: Momentum<std::ratio<99, 100>>, Epsilon<std::ratio<1, 1000>> (these are the defaults), NoScale, NoCenter, an
-/// activation. Moving averages take the variance over the batch without Bessel's correction, as Keras does.
+/// activation. Moving averages take the variance over the batch without Bessel's correction, as Keras does. Where there
+/// is one value a channel (a vector, or H = W = 1) Model refuses to train on a single sample.
 template <class... Options>
 struct BatchNormalization {
   static constexpr const char* name = "batch_normalization";
@@ -51,11 +52,11 @@ struct BatchNormalization {
     auto moving_variance = parameter<C>(x, "moving_variance", Initializer::ones, 1, 1, false);
     if (x.tracer->training) {
       auto mean = mean_of_channels(x);
-      auto centred = x - mean;
-      auto variance = mean_of_channels(square(centred));
+      auto variance = variance_of_channels(x);
       assign_in_training(moving_mean, moving_mean * momentum + mean * (1 - momentum));
-      assign_in_training(moving_variance, moving_variance * momentum + variance * (1 - momentum));
-      return detail::Activation<Options...>::call(centred * (gamma / sqrt(variance + epsilon)) + beta);
+      constexpr int least_samples = X::size() == C ? 2 : 1;  // a single value has no variance
+      assign_in_training(moving_variance, moving_variance * momentum + variance * (1 - momentum), least_samples);
+      return detail::Activation<Options...>::call((x - mean) * (gamma / sqrt(variance + epsilon)) + beta);
     }
     auto scale = gamma / sqrt(moving_variance + epsilon);
     return detail::Activation<Options...>::call(x * scale + (beta - moving_mean * scale));
@@ -66,13 +67,6 @@ struct BatchNormalization {
   static constexpr auto parameter_or(SymbolicTensor auto x, const char* of, Initializer initializer, float otherwise) {
     if constexpr (Exists) return parameter<C>(x, of, initializer);
     else return inlay::detail::symbol(x, otherwise);
-  }
-  /// Over the samples and all axes but the last.
-  template <SymbolicTensor X>
-  static constexpr auto mean_of_channels(X x) {
-    constexpr float share = static_cast<float>(X::channels()) / static_cast<float>(X::size());
-    if constexpr (X::rank == 3) return reshape<X::channels()>(sum_over_batch(sum<0, 1>(x))) * share / batch_size(x);
-    else return sum_over_batch(x) / batch_size(x);
   }
 };
 

@@ -1,6 +1,7 @@
 // Conv2D: H x W x C to P x Q x Filters, kernel in Keras' layout (rows x columns x in x out).
 #pragma once
 
+#include <inlay/nn/l2.hpp>
 #include <inlay/nn/layer.hpp>
 
 namespace inlay {
@@ -11,7 +12,7 @@ struct window_must_fit_into_the_image;
 
 namespace nn {
 
-/// Keras' Conv2D with a square kernel. Options: Same or Valid (default), Strides<n>, NoBias, an activation.
+/// Keras' Conv2D with a square kernel. Options: Same or Valid (default), Strides<n>, NoBias, L2<ratio>, an activation.
 template <int Filters, int Kernel, class... Options>
 struct Conv2D {
   static constexpr const char* name = "conv2d";
@@ -33,6 +34,7 @@ struct Conv2D {
     constexpr int rows = padding(X::height(), Stride::height), columns = padding(X::width(), Stride::width);
     auto kernel = parameter<Kernel, Kernel, X::channels(), Filters>(
         x, "kernel", Initializer::glorot_uniform, Kernel * Kernel * X::channels(), Kernel * Kernel * Filters);
+    detail::regularise<Options...>(kernel);
     auto y =
         conv2d<rows / 2, columns / 2, rows - rows / 2, columns - columns / 2, Stride::height, Stride::width>(x, kernel);
     if constexpr (detail::has<NoBias, Options...>) return detail::Activation<Options...>::call(y);

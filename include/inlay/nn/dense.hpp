@@ -1,6 +1,7 @@
 // Dense: a fully connected layer, kernel in x out as in Keras.
 #pragma once
 
+#include <inlay/nn/l2.hpp>
 #include <inlay/nn/layer.hpp>
 
 namespace inlay {
@@ -11,7 +12,7 @@ struct input_must_be_flat_put_Flatten_before_it;
 
 namespace nn {
 
-/// (K) to (Units). Options: NoBias, an activation.
+/// (K) to (Units). Options: NoBias, L2<ratio>, an activation.
 template <int Units, class... Options>
 struct Dense {
   static constexpr const char* name = "dense";
@@ -26,6 +27,7 @@ struct Dense {
     check<X, error::called_directly>();
     Scope scope(*x.tracer, name);
     auto kernel = parameter<X::size(), Units>(x, "kernel", Initializer::glorot_uniform, X::size(), Units);
+    detail::regularise<Options...>(kernel);
     auto y = matmul(x, kernel);
     if constexpr (detail::has<NoBias, Options...>) return detail::Activation<Options...>::call(y);
     else return detail::Activation<Options...>::call(y + parameter<Units>(x, "bias", Initializer::zeros));

@@ -43,6 +43,10 @@ struct Strides {
 
 namespace detail {
 
+/// A std::ratio as a number.
+template <class Ratio>
+inline constexpr float ratio = static_cast<float>(static_cast<double>(Ratio::num) / static_cast<double>(Ratio::den));
+
 template <class Option, class... Options>
 inline constexpr bool has = (false || ... || std::is_same_v<Option, Options>);
 

@@ -56,6 +56,7 @@ struct FirstOf {
 template <class... Layers>
 struct Sequential {
   static constexpr const char* name = "sequential";
+  static constexpr int size = sizeof...(Layers);
 
   static constexpr auto input(Tracer& tracer) requires detail::InputLayer<typename detail::FirstOf<Layers...>::type> {
     return detail::FirstOf<Layers...>::type::input(tracer);

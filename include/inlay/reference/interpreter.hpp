@@ -2,6 +2,7 @@
 // plainly right; every executor is tested against it, and it is itself tested against Eigen and finite differences.
 #pragma once
 
+#include <inlay/core/random.hpp>
 #include <inlay/graph/build.hpp>
 
 #include <cmath>
@@ -115,6 +116,13 @@ class Interpreter {
       double* out = y.data() + s * n.shape.count();
       switch (n.op) {
         case Op::map: map(n, s, out); break;
+        case Op::random:
+          for (std::int64_t i = 0; i < n.shape.count(); ++i)
+            out[i] = random_element(static_cast<float>(*data(n, 0, s)), static_cast<float>(*data(n, 1, s)), n.index, s,
+                                    static_cast<std::uint32_t>(i), static_cast<int>(n.value));
+          break;
+        case Op::lookup: lookup(n, s, out); break;
+        case Op::channels: channels(n, s, out); break;
         case Op::reshape:
           for (std::int64_t i = 0; i < n.shape.count(); ++i) out[i] = data(n, 0, s)[i];
           break;
@@ -136,6 +144,26 @@ class Interpreter {
       for (int k = 0; k < n.operand_count; ++k) v[k] = data(n, k, s)[position(operand(n, k).shape, at, n.shape.rank)];
       out[i] = apply(n.map, v[0], v[1], v[2]);
     });
+  }
+
+  void lookup(const Node& n, int s, double* out) {
+    const Shape& x = operand(n, 0).shape;
+    each(n.shape, [&](const int* at, std::int64_t i) {
+      const double row = data(n, 1, s)[position(operand(n, 1).shape, at, 3)];
+      const double column = data(n, 2, s)[position(operand(n, 2).shape, at, 3)];
+      const int from[] = {static_cast<int>(row), static_cast<int>(column), at[2]};
+      const bool inside = row >= 0 && row < x.extents[0] && column >= 0 && column < x.extents[1];
+      out[i] = inside ? data(n, 0, s)[position(x, from, 3)] : 0;
+    });
+  }
+
+  void channels(const Node& n, int s, double* out) {
+    const int count = n.shape.extents[n.shape.rank - 1];
+    const int available = operand(n, 0).shape.extents[n.shape.rank - 1];
+    for (std::int64_t i = 0; i < n.shape.count(); ++i) {
+      const std::int64_t pixel = i / count, c = i % count + n.index;
+      out[i] = c >= 0 && c < available ? data(n, 0, s)[pixel * available + c] : 0;
+    }
   }
 
   /// max_index, gather and scatter. Windows tile the image.
@@ -196,6 +224,7 @@ class Interpreter {
 
   void reduction(const Node& n, Values& y) {
     const Node& o = operand(n, 0);
+    if (n.reduce == ReduceOp::squared_deviations) return squared_deviations(n, y);
     std::vector<char> seen(y.size(), 0);
     Values best(y.size(), 0.0);
     for (int s = 0; s < (o.batched ? samples : 1); ++s) {
@@ -214,6 +243,18 @@ class Interpreter {
         }
         seen[j] = 1;
       });
+    }
+  }
+
+  /// Of each channel over all samples: the mean first.
+  void squared_deviations(const Node& n, Values& y) {
+    const Values& x = nodes[n.operands[0]];
+    Values mean(y.size(), 0.0);
+    const double count = static_cast<double>(x.size() / y.size());
+    for (std::size_t i = 0; i < x.size(); ++i) mean[i % y.size()] += x[i] / count;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double deviation = x[i] - mean[i % y.size()];
+      y[i % y.size()] += deviation * deviation;
     }
   }
 };

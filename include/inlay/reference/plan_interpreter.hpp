@@ -69,6 +69,7 @@ class PlanInterpreter {
   int stage_run = 0;            // which run of a stage this is
   std::int64_t evaluation = 0;  // which evaluation of a Body
   Values registers;
+  std::vector<std::vector<Values>> summed;  // of the stage that runs: by sum and channel, all that it was given
 
   [[noreturn]] void fail(const char* what, int value) const {
     throw Error("plan: " + std::string(what) + ": value " + std::to_string(value) + " (node " +
@@ -86,6 +87,7 @@ class PlanInterpreter {
       case Storage::input: return {&input_memory.at(static_cast<std::size_t>(v.index)), e, 1};
       case Storage::parameter: return {&parameter_memory.at(static_cast<std::size_t>(v.index)), e, 1};
       case Storage::batch_size: return {&batch_memory, e, 1};
+      case Storage::sums: fail("sums have no place in memory", value);
       case Storage::arena: break;
     }
     const int size = size_of(v.element);
@@ -136,7 +138,11 @@ class PlanInterpreter {
     registers.assign(static_cast<std::size_t>(range.count) + 1, 0.0);
     for (int i = 0; i < range.count; ++i) {
       const Step& step = plan.steps.data[range.first + i];
-      for (int k = 0; k < (step.kind == StepKind::apply ? arity(step.map) : step.kind == StepKind::store); ++k)
+      const int used = step.kind == StepKind::apply ? arity(step.map)
+                       : step.kind == StepKind::lookup || step.kind == StepKind::random
+                           ? 2
+                           : step.kind == StepKind::store || step.kind == StepKind::accumulate;
+      for (int k = 0; k < used; ++k)
         if (step.registers[k] < 0 || step.registers[k] >= i) throw Error("plan: a step reads a later register");
       registers[static_cast<std::size_t>(i)] = run(step, at, s, value, position);
     }
@@ -165,9 +171,41 @@ class PlanInterpreter {
                       at[2] * step.window_width + named % step.window_width, at[3]};
         return load(bound(step.slot), sample + index(step.strides, from));
       }
+      case StepKind::random:
+        return random_element(static_cast<float>(in(0)), static_cast<float>(in(1)), step.which, s,
+                              static_cast<std::uint32_t>(index(step.strides, at)), static_cast<int>(step.value));
+      case StepKind::lookup: {
+        const double row = in(0), column = in(1);
+        if (!(row >= 0 && row < step.window_height && column >= 0 && column < step.window_width)) return 0;
+        return load(bound(step.slot),
+                    sample + index(step.strides, {at[0], static_cast<int>(row), static_cast<int>(column), at[3]}));
+      }
+      case StepKind::channels: {
+        const int from = at[3] + step.which;
+        if (from < 0 || from >= step.channels) return 0;
+        return load(bound(step.slot), sample + index(step.strides, {at[0], at[1], at[2], from}));
+      }
       case StepKind::apply: return apply(step.map, in(0), in(1), in(2));
+      case StepKind::accumulate: {
+        const auto which = static_cast<std::size_t>(step.which);
+        if (summed.size() <= which) summed.resize(which + 1);
+        summed[which].resize(static_cast<std::size_t>(step.channels));
+        summed[which].at(static_cast<std::size_t>(at[3])).push_back(in(0));
+        return in(0);
+      }
+      case StepKind::total:
+        return total(summed.at(static_cast<std::size_t>(step.which)).at(static_cast<std::size_t>(at[3])), step.reduce);
     }
     return 0;
+  }
+
+  static double total(const Values& values, ReduceOp op) {
+    double sum = 0, deviations = 0;
+    for (const double x : values) sum += x;
+    if (op == ReduceOp::sum) return sum;
+    const double mean = sum / static_cast<double>(values.size());
+    for (const double x : values) deviations += (x - mean) * (x - mean);
+    return deviations;
   }
 
   /// Calls f(coordinates) in row-major order of a shape of four extents.
@@ -202,16 +240,20 @@ class PlanInterpreter {
 
   void run(const Stage& stage, int first, int last) {
     ++stage_run;
+    summed.clear();
     switch (stage.kind) {
-      case StageKind::contraction: return contraction(stage, first, last);
-      case StageKind::reduction: return reduction(stage, first, last);
+      case StageKind::contraction: contraction(stage, first, last); break;
+      case StageKind::reduction: reduction(stage, first, last); break;
       case StageKind::elementwise:
         for (int s = first; s < last; ++s) each(stage.domain, [&](const At& at) { body(stage.main, at, s); });
-        return;
+        break;
       case StageKind::pooling:
         for (int s = first; s < last; ++s) pool(stage, s, operand(stage.a, stage.domain, s));
-        return;
+        break;
     }
+    if (summed.empty() || stage.side.count == 0) return;
+    ++stage_run;
+    for (int c = 0; c < stage.domain.extents[max_rank - 1]; ++c) body(stage.side, At{0, 0, 0, c}, 0);
   }
 
   void pool(const Stage& stage, int s, const Values& x) {

@@ -2,6 +2,7 @@
 // epochs and batches count from 0), or a lambda passed to the function of the same name:
 //
 //   struct Report {
+//     void set_model(const ModelInTraining& model);           // before training; it lives until training ends
 //     void on_train_begin();
 //     void on_epoch_begin(int epoch);
 //     void on_train_batch_end(int batch, const Logs& logs);   // logs: means over the epoch so far
@@ -16,6 +17,7 @@
 #include <inlay/train/logs.hpp>
 
 #include <memory>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -25,11 +27,19 @@ namespace inlay {
 /// What a hook wants of `fit`. `stop` ends training after this epoch's callbacks, or after this batch.
 enum class Next { proceed, stop };
 
+/// What a callback may ask of the model that trains.
+struct ModelInTraining {
+  virtual ~ModelInTraining() = default;
+  /// Model::save.
+  virtual void save(const std::string& path) const = 0;
+};
+
 namespace callback {
 
 /// The hooks, whatever object has them.
 struct Hooks {
   virtual ~Hooks() = default;
+  virtual void set_model(const ModelInTraining& model) = 0;
   virtual Next on_train_begin() = 0;
   virtual Next on_epoch_begin(int epoch) = 0;
   virtual Next on_train_batch_end(int batch, const Logs& logs) = 0;
@@ -57,12 +67,15 @@ struct HooksOf : Hooks {
   }
   using Self = std::remove_pointer_t<T>;
 
+  static constexpr bool has_model = requires(Self s, const ModelInTraining& model) { s.set_model(model); };
   static constexpr bool has_train_begin = requires(Self s) { s.on_train_begin(); };
   static constexpr bool has_epoch_begin = requires(Self s) { s.on_epoch_begin(0); };
   static constexpr bool has_batch_end = requires(Self s, const Logs& logs) { s.on_train_batch_end(0, logs); };
   static constexpr bool has_epoch_end = requires(Self s, const Logs& logs) { s.on_epoch_end(0, logs); };
   static constexpr bool has_train_end = requires(Self s, const Logs& logs) { s.on_train_end(logs); };
 
+  static_assert(
+      has_model || !requires { &Self::set_model; }, "set_model takes (const ModelInTraining& model)");
   static_assert(
       has_train_begin || !requires { &Self::on_train_begin; }, "on_train_begin takes no arguments");
   static_assert(
@@ -78,6 +91,9 @@ struct HooksOf : Hooks {
                 "a callback has at least one of the public member functions on_train_begin, on_epoch_begin, "
                 "on_train_batch_end, on_epoch_end, on_train_end; pass a lambda to the function of that name");
 
+  void set_model([[maybe_unused]] const ModelInTraining& model) override {
+    if constexpr (has_model) self().set_model(model);
+  }
   Next on_train_begin() override {
     if constexpr (has_train_begin) return next([&] { return self().on_train_begin(); });
     else return Next::proceed;
@@ -110,6 +126,7 @@ class Callback {
   requires(!std::is_same_v<T, Callback>) Callback(T object)
       : hooks(std::make_shared<callback::HooksOf<T>>(std::move(object))) {}
 
+  void set_model(const ModelInTraining& model) const { hooks->set_model(model); }
   Next on_train_begin() const { return hooks->on_train_begin(); }
   Next on_epoch_begin(int epoch) const { return hooks->on_epoch_begin(epoch); }
   Next on_train_batch_end(int batch, const Logs& logs) const { return hooks->on_train_batch_end(batch, logs); }

@@ -18,6 +18,7 @@ class CpuEngine {
   using Training = Program<TrainingGraph<Net, Optimizer, Loss, Metric>>;
   using Evaluation = Program<EvaluationGraph<Net, Loss, Metric>>;
   using Prediction = Program<Inference<Net>>;
+  static constexpr int number_count = Training::plan.inputs.size - 2;
   static constexpr Element element = Prediction::plan.inputs.data[0].element;
   static constexpr std::int64_t sample_bytes = Prediction::plan.inputs.data[0].shape.count() * size_of(element);
 
@@ -46,7 +47,8 @@ class CpuEngine {
   /// The order in which it takes them: kept by reference, too.
   void set_order(const std::vector<int>& sample_order) { order = sample_order.data(); }
 
-  /// One training step on samples first, ..., first + count - 1 of the order.
+  /// One training step on samples first, ..., first + count - 1 of the order. `numbers`: what the training graph takes
+  /// beside samples and labels.
   void train(int first, int count, const float* numbers) {
     const int* picks = order + first;
     gathered.grow(sample_bytes * count);
@@ -55,12 +57,12 @@ class CpuEngine {
       std::memcpy(gathered.data() + i * sample_bytes, source + picks[i] * sample_bytes, sample_bytes);
       gathered_labels[static_cast<std::size_t>(i)] = source_labels[picks[i]];
     }
-    auto& program = prepare(training);
-    for (int i = 0; i < Optimizer::number_count; ++i) program.bind_input(2 + i, numbers + i);
-    run(program, gathered.data(), gathered_labels.data(), count);
+    run(prepare(training), gathered.data(), gathered_labels.data(), count, numbers);
   }
-  /// Loss and metric of `count` samples, without training.
-  void evaluate(const void* samples, const int* labels, int count) { run(prepare(evaluation), samples, labels, count); }
+  /// Loss and metric of `count` samples, without training. `numbers`: the loss's.
+  void evaluate(const void* samples, const int* labels, int count, const float* numbers) {
+    run(prepare(evaluation), samples, labels, count, numbers);
+  }
   /// The network's output, samples x outputs.
   void predict(const void* samples, int count, float* outputs) {
     auto& program = prepare(prediction);
@@ -101,9 +103,11 @@ class CpuEngine {
     return *program;
   }
   template <class P>
-  void run(cpu::Executor<P>& program, const void* samples, const std::int32_t* labels, int count) {
+  void run(cpu::Executor<P>& program, const void* samples, const std::int32_t* labels, int count,
+           const float* numbers) {
     program.bind_input(0, samples);
     program.bind_input(1, labels);
+    for (int i = 2; i < P::plan.inputs.size; ++i) program.bind_input(i, numbers + i - 2);
     program.run(count);
     float loss = 0, metric = 0;
     program.read_output(0, count, &loss);

@@ -35,6 +35,7 @@ class CudaEngine {
   using Training = Program<TrainingGraph<Net, Optimizer, Loss, Metric>>;
   using Evaluation = Program<EvaluationGraph<Net, Loss, Metric>>;
   using Prediction = Program<Inference<Net>>;
+  static constexpr int number_count = Training::plan.inputs.size - 2;
   static constexpr std::int64_t sample_bytes =
       Prediction::plan.inputs.data[0].shape.count() * size_of(Prediction::plan.inputs.data[0].element);
 
@@ -82,13 +83,14 @@ class CudaEngine {
 
   void train(int first, int count, const float* numbers) {
     auto& program = prepare(training);
-    for (int i = 0; i < Optimizer::number_count; ++i) program.set_number(2 + i, numbers[i]);
+    for (int i = 2; i < Training::plan.inputs.size; ++i) program.set_number(i, numbers[i - 2]);
     program.set_cursor(first);
     program.replay(count);
     add_to_sums(program, count);
   }
-  void evaluate(const void* samples, const int* labels, int count) {
+  void evaluate(const void* samples, const int* labels, int count, const float* numbers) {
     auto& program = prepare(evaluation);
+    for (int i = 2; i < Evaluation::plan.inputs.size; ++i) program.set_number(i, numbers[i - 2]);
     const auto n = static_cast<std::size_t>(count);
     program.upload_input(0, {static_cast<const unsigned char*>(samples), n * sample_bytes});
     program.upload_input(1, {reinterpret_cast<const unsigned char*>(labels), n * sizeof(int)});

@@ -2,11 +2,10 @@
 //   model.fit(train, {.epochs = 100, .validation_data = &test, .callbacks = {EarlyStopping{.patience = 3}}});
 #pragma once
 
-#include <inlay/core/error.hpp>
 #include <inlay/train/callback.hpp>
+#include <inlay/train/monitor.hpp>
 
 #include <cmath>
-#include <optional>
 #include <string>
 
 namespace inlay {
@@ -25,21 +24,17 @@ struct EarlyStopping {
   int waited = 0;
 
   void on_train_begin() {
-    if (mode != "auto" && mode != "min" && mode != "max")
-      throw Error("EarlyStopping has mode \"" + mode + "\": expected \"auto\", \"min\" or \"max\".");
+    callback::check_mode("EarlyStopping", mode);
     best_epoch = stopped_epoch = -1;
     waited = 0;
   }
 
   Next on_epoch_end(int epoch, const Logs& logs) {
-    const std::optional<double> value = logs.find(monitor);
-    if (!value)
-      throw Error("EarlyStopping monitors " + monitor + ", but this fit measures " + logs.names() +
-                  ": give fit a validation_data, or monitor one of these.");
+    const double value = callback::monitored("EarlyStopping", monitor, logs);
     if (epoch < start_from_epoch) return Next::proceed;
-    const bool first = best_epoch < 0 && !std::isnan(*value);
-    if (first || improves(*value)) {
-      best = *value;
+    const bool first = best_epoch < 0 && !std::isnan(value);
+    if (first || (best_epoch >= 0 && callback::improves(value, best, min_delta, monitor, mode))) {
+      best = value;
       best_epoch = epoch;
       waited = 0;
       return Next::proceed;
@@ -47,12 +42,6 @@ struct EarlyStopping {
     if (++waited < patience) return Next::proceed;
     stopped_epoch = epoch;
     return Next::stop;
-  }
-
- private:
-  bool maximises() const { return mode == "max" || (mode == "auto" && monitor.ends_with("accuracy")); }
-  bool improves(double value) const {
-    return best_epoch >= 0 && (maximises() ? value - min_delta > best : value + min_delta < best);
   }
 };
 

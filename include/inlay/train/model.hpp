@@ -3,6 +3,7 @@
 // nvcc and a device is usable, on the CPU otherwise.
 #pragma once
 
+#include <inlay/core/random.hpp>
 #include <inlay/data/dataset.hpp>
 #include <inlay/data/shuffle.hpp>
 #include <inlay/io/safetensors.hpp>
@@ -13,6 +14,7 @@
 #include <inlay/train/fit_options.hpp>
 #include <inlay/train/history.hpp>
 #include <inlay/train/initialize.hpp>
+#include <inlay/train/model_layer.hpp>
 #include <inlay/train/optimizers.hpp>
 #include <inlay/train/progress.hpp>
 #include <inlay/train/weights.hpp>
@@ -30,7 +32,7 @@ namespace inlay {
 enum class Device : std::uint8_t { automatic, cpu, cuda };
 
 struct CompileOptions {
-  std::uint64_t seed = 0;             ///< of the initial weights
+  std::uint64_t seed = 0;             ///< of the initial weights and of random layers
   Device device = Device::automatic;  ///< cuda: fail where no GPU is usable instead of falling back
   int threads = 0;                    ///< of the CPU; 0: OMP_NUM_THREADS, or one a core
   int verbose = 1;                    ///< 0: do not say what the model runs on
@@ -45,6 +47,7 @@ class Model {
   using Engine = std::variant<Cpu>;
 #endif
   static constexpr auto& plan = Cpu::Training::plan;
+  static constexpr int loss_number_count = Cpu::Evaluation::plan.inputs.size - 2;
   static constexpr int weight_count = Cpu::Prediction::plan.parameters.size;
 
  public:
@@ -55,8 +58,11 @@ class Model {
       Cpu::Prediction::plan.values.data[Cpu::Prediction::plan.outputs.data[0].value].count;
 
   Optimizer optimizer;  ///< its fields may be changed between steps
+  Loss loss;            ///< likewise
 
-  Model(Optimizer with, const CompileOptions& options) : optimizer(with), engine(make_engine(options)) {
+  Model(Optimizer with, const CompileOptions& options, Loss minimised = {})
+      : optimizer(with), loss(minimised), engine(make_engine(options)), seed(options.seed) {
+    if constexpr (requires { loss.check(); }) loss.check();
     std::vector<float> values;
     for (int i = 0; i < plan.parameters.size; ++i) {
       values.resize(static_cast<std::size_t>(plan.parameters.data[i].shape.count()));
@@ -80,6 +86,9 @@ class Model {
     options.check();
     check(set, "fit");
     if (options.validation_data != nullptr) check(*options.validation_data, "fit: validation_data");
+    const int rest = set.size() % options.batch_size;
+    check_least_samples(options.batch_size < set.size() ? options.batch_size : set.size(), "fit: a batch");
+    if (rest > 0) check_least_samples(rest, "fit: the last batch of an epoch");
     History history;
     const int steps = (set.size() + options.batch_size - 1) / options.batch_size;
     Progress progress(options.epochs, steps, {.verbose = options.verbose});
@@ -88,6 +97,8 @@ class Model {
     for (const Callback& c : options.callbacks) every_batch = every_batch || c.wants_batches();
 
     std::visit([&](auto& e) { e.load(set.images.data(), set.labels.data(), set.size()); }, engine);
+    const Handle handle(*this);
+    for (const Callback& c : options.callbacks) c.set_model(handle);
     Next next = notify(options.callbacks, [](const Callback& c) { return c.on_train_begin(); });
     Logs logs;
     for (int epoch = 0; epoch < options.epochs && next == Next::proceed; ++epoch) {
@@ -134,9 +145,12 @@ class Model {
   Logs evaluate(const data::Dataset& set) {
     check(set, "evaluate");
     const auto* samples = reinterpret_cast<const Sample*>(set.images.data());
+    float numbers[loss_number_count + 1];
+    loss_numbers(numbers);
     for (int first = 0; first < set.size(); first += inference_batch) {
       const int count = set.size() - first < inference_batch ? set.size() - first : inference_batch;
-      std::visit([&](auto& e) { e.evaluate(samples + first * sample_size, set.labels.data() + first, count); }, engine);
+      const int* labels = set.labels.data() + first;
+      std::visit([&](auto& e) { e.evaluate(samples + first * sample_size, labels, count, numbers); }, engine);
     }
     return logs_of(read());
   }
@@ -145,6 +159,7 @@ class Model {
   /// not finite changes nothing.
   Logs train_on_batch(std::span<const Sample> samples, std::span<const int> labels) {
     check_batch(samples.size(), labels, "train_on_batch");
+    check_least_samples(static_cast<int>(labels.size()), "train_on_batch: the batch");
     std::vector<int> order(labels.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
     std::visit([&](auto& e) { e.load(samples.data(), labels.data(), static_cast<int>(labels.size())); }, engine);
@@ -177,10 +192,22 @@ class Model {
   std::vector<Weight> get_weights() const { return weights(0, weight_count); }
 
   /// Replaces all weights. Throws Error listing every difference, and changes nothing, if they are not this network's.
-  void set_weights(const std::vector<Weight>& weights) {
-    if (const std::string wrong = differences(plan.parameters.data, weight_count, weights); !wrong.empty())
-      throw Error("set_weights: these are not the weights of this network:" + wrong);
-    for (int i = 0; i < weight_count; ++i) upload(i, weights[static_cast<std::size_t>(i)].values.data());
+  void set_weights(const std::vector<Weight>& weights) { set_weights("this network", 0, weight_count, weights); }
+
+  /// The layer of this name, as in summary, or of this path, as in the names of weights. Throws Error listing the
+  /// layers if there is none.
+  template <Literal Path>
+  ModelLayer<Model> layer() {
+    const detail::WeightRange range = detail::weights_of_layer<Net>(plan.parameters.data, weight_count, Path.text);
+    return {*this, Path.text, range.first, range.count};
+  }
+  /// The layer of this index, as in summary.
+  template <int Index>
+  ModelLayer<Model> layer() {
+    error::require<(Index >= 0 && Index < Net::size), error::the_network_has_no_layer_of_index<Index, Net>>();
+    const std::string path = std::to_string(Index);
+    const detail::WeightRange range = detail::weights_below(plan.parameters.data, weight_count, path);
+    return {*this, "layer " + path, range.first, range.count};
   }
 
   /// Writes weights, optimiser state and the network's fingerprint as safetensors. The file is replaced whole or,
@@ -207,9 +234,18 @@ class Model {
   }
 
  private:
+  friend class ModelLayer<Model>;
   static constexpr int inference_batch = 256;
 
+  /// This model, for callbacks.
+  struct Handle : ModelInTraining {
+    const Model& model;
+    explicit Handle(const Model& of) : model(of) {}
+    void save(const std::string& path) const override { model.save(path); }
+  };
+
   Engine engine;
+  std::uint64_t seed;
   std::int64_t step_number = 0;
 
   static Engine make_engine(const CompileOptions& options) {
@@ -228,6 +264,11 @@ class Model {
     return Engine(std::in_place_type<Cpu>, threads);
   }
 
+  void set_weights(const std::string& of, int first, int count, const std::vector<Weight>& weights) {
+    if (const std::string wrong = differences(plan.parameters.data + first, count, weights); !wrong.empty())
+      throw Error("set_weights: these are not the weights of " + of + ":" + wrong);
+    for (int i = 0; i < count; ++i) upload(first + i, weights[static_cast<std::size_t>(i)].values.data());
+  }
   void upload(int parameter, const float* values) {
     std::visit([&](auto& e) { e.upload(parameter, values); }, engine);
   }
@@ -244,9 +285,17 @@ class Model {
     return {.loss = sums.loss / n, .accuracy = sums.metric / n};
   }
 
+  void loss_numbers([[maybe_unused]] float* out) const {
+    if constexpr (loss_number_count > 0) loss.numbers(out);
+  }
+
   void train(int first, int count) {
-    float numbers[Optimizer::number_count > 0 ? Optimizer::number_count : 1];
-    optimizer.numbers(++step_number, numbers);
+    float numbers[Cpu::number_count + 1];
+    const RandomKey key = random_key(seed, static_cast<std::uint64_t>(++step_number));
+    constexpr int of_loss = Cpu::number_count - Optimizer::number_count - loss_number_count;  // after 2 or no keys
+    for (int i = 0; i < of_loss; ++i) numbers[i] = key.number[i];
+    loss_numbers(numbers + of_loss);
+    optimizer.numbers(step_number, numbers + of_loss + loss_number_count);
     std::visit([&](auto& e) { e.train(first, count, numbers); }, engine);
   }
 
@@ -300,6 +349,14 @@ class Model {
     static_assert(Cpu::element == Element::u8, "data sets hold bytes: give nn::Input the element std::uint8_t");
     check_batch(set.images.size(), set.labels, who);
   }
+  /// Throws Error where a training step of so few samples has no meaning for a parameter; `batch` names the batch.
+  static void check_least_samples(int count, const std::string& batch) {
+    for (const Parameter& p : plan.parameters)
+      if (count < p.least_samples)
+        throw Error(batch + " has " + std::to_string(count) + " of the at least " + std::to_string(p.least_samples) +
+                    " samples that " + name_of(p) +
+                    " needs in a training step; choose another batch_size, or leave these samples out");
+  }
   static void check_batch(std::size_t elements, std::span<const int> labels, const std::string& who) {
     if (labels.empty()) throw Error(who + ": the batch is empty; give at least one sample");
     if (elements != labels.size() * static_cast<std::size_t>(sample_size))
@@ -316,8 +373,9 @@ class Model {
 
 /// Makes a model of a network type, ready to train.
 template <class Net, class Optimizer, class Loss, class Metric>
-Model<Net, Optimizer, Loss, Metric> compile(Optimizer optimizer, Loss, Metric, const CompileOptions& options = {}) {
-  return Model<Net, Optimizer, Loss, Metric>(optimizer, options);
+Model<Net, Optimizer, Loss, Metric> compile(Optimizer optimizer, Loss loss, Metric,
+                                            const CompileOptions& options = {}) {
+  return Model<Net, Optimizer, Loss, Metric>(optimizer, options, loss);
 }
 
 }  // namespace inlay

@@ -1,36 +1,44 @@
 // Optimisers: how a parameter's next value follows from its gradient, written as an expression; the compiler fuses
-// it into whatever computes the gradient. Fields are run-time numbers and may change between steps.
+// it into whatever computes the gradient. Fields are run-time numbers and may change between steps; the learning rate
+// may be a schedule.
 #pragma once
 
 #include <inlay/graph/update.hpp>
+#include <inlay/train/learning_rate.hpp>
 
 #include <cmath>
 #include <cstdint>
 
 namespace inlay {
 
-/// p <- p - learning_rate * g
+/// p <- p - learning_rate * (g + weight_decay * p)
 struct SGD {
-  float learning_rate = 0.01f;
+  LearningRate learning_rate = 0.01f;
+  float weight_decay = 0;
 
-  static constexpr int number_count = 1;
+  static constexpr int number_count = 2;
   /// The numbers of step 1, 2, ...
-  void numbers(std::int64_t, float* out) const { out[0] = learning_rate; }
+  void numbers(std::int64_t step, float* out) const {
+    out[0] = learning_rate(step - 1);
+    out[1] = weight_decay;
+  }
 
-  static constexpr void update(Update u) { u.assign(u.parameter() - u.number(0) * u.gradient()); }
+  static constexpr void update(Update u) {
+    u.assign(u.parameter() - u.number(0) * (u.gradient() + u.number(1) * u.parameter()));
+  }
 };
 
 /// v <- momentum * v - learning_rate * (g + weight_decay * p); p <- p + v, or with Nesterov's look-ahead
 /// p + momentum * v - learning_rate * (...). As Keras' SGD with momentum; weight_decay is added to the gradient.
 template <bool Nesterov = false>
 struct MomentumSGD {
-  float learning_rate = 0.01f;
+  LearningRate learning_rate = 0.01f;
   float momentum = 0.9f;
   float weight_decay = 0;
 
   static constexpr int number_count = 3;
-  void numbers(std::int64_t, float* out) const {
-    out[0] = learning_rate;
+  void numbers(std::int64_t step, float* out) const {
+    out[0] = learning_rate(step - 1);
     out[1] = momentum;
     out[2] = weight_decay;
   }
@@ -47,7 +55,7 @@ struct MomentumSGD {
 
 /// Kingma and Ba, 2015, in Keras' form: epsilon is added to the uncorrected root.
 struct Adam {
-  float learning_rate = 1e-3f;
+  LearningRate learning_rate = 1e-3f;
   float beta_1 = 0.9f;
   float beta_2 = 0.999f;
   float epsilon = 1e-7f;
@@ -56,7 +64,7 @@ struct Adam {
   /// The numbers of step 1, 2, ...: corrected rate, 1 - beta_1, 1 - beta_2, epsilon.
   void numbers(std::int64_t step, float* out) const {
     const double t = static_cast<double>(step);
-    out[0] = static_cast<float>(learning_rate * std::sqrt(1 - std::pow(double{beta_2}, t)) /
+    out[0] = static_cast<float>(learning_rate(step - 1) * std::sqrt(1 - std::pow(double{beta_2}, t)) /
                                 (1 - std::pow(double{beta_1}, t)));
     out[1] = 1 - beta_1;
     out[2] = 1 - beta_2;
@@ -79,7 +87,7 @@ struct Adam {
 /// Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019), as in Keras: p loses learning_rate *
 /// weight_decay of itself before each step of Adam.
 struct AdamW {
-  float learning_rate = 1e-3f;
+  LearningRate learning_rate = 1e-3f;
   float weight_decay = 4e-3f;
   float beta_1 = 0.9f;
   float beta_2 = 0.999f;
@@ -88,7 +96,7 @@ struct AdamW {
   static constexpr int number_count = 5;
   void numbers(std::int64_t step, float* out) const {
     Adam{learning_rate, beta_1, beta_2, epsilon}.numbers(step, out);
-    out[4] = learning_rate * weight_decay;
+    out[4] = learning_rate(step - 1) * weight_decay;
   }
 
   static constexpr void update(Update u) { Adam::update(u, u.parameter() - u.number(4) * u.parameter()); }

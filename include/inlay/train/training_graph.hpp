@@ -1,6 +1,6 @@
 // The graphs of one step: training (forward, loss, metric, backward and update in one program) and evaluation.
-// Inputs: 0 the samples, 1 the labels, then the optimiser's numbers. Outputs: the sums over the batch of the loss
-// and of the metric.
+// Inputs: 0 the samples, 1 the labels, then the numbers of a step: the two keys of random layers where there are any
+// (core/random.hpp), the loss's and the optimiser's. Outputs: the sums over the batch of the loss and of the metric.
 #pragma once
 
 #include <inlay/graph/gradient.hpp>
@@ -17,15 +17,19 @@ struct EvaluationGraph {
     return tracer.graph;
   }
 
-  /// Returns the node of the summed loss.
+  /// Returns the node of the summed loss, without penalties.
   static constexpr int trace(Tracer& tracer) {
+    Graph& g = tracer.graph;
     auto x = network_input<Net>(tracer);
     auto label = Loss::label(tracer);
     auto y = Net::call(x);
     auto loss = sum_over_batch(Loss::call(y, label));
     auto metric = sum_over_batch(Metric::call(y, label));
-    tracer.graph.outputs.push(Output{loss.node});
-    tracer.graph.outputs.push(Output{metric.node});
+    int reported = loss.node;
+    for (const int penalty : tracer.penalties)
+      reported = build::map(g, MapOp::add, reported, build::map(g, MapOp::multiply, penalty, build::batch_size(g)));
+    g.outputs.push(Output{reported});
+    g.outputs.push(Output{metric.node});
     return loss.node;
   }
 };
@@ -37,8 +41,9 @@ struct TrainingGraph {
     tracer.training = true;
     Graph& g = tracer.graph;
     const int total = EvaluationGraph<Net, Loss, Metric>::trace(tracer);
-    const int mean = build::map(g, MapOp::divide, total, build::batch_size(g));
-    const int guard = build::map(g, MapOp::is_finite, total);
+    const int guard = build::map(g, MapOp::is_finite, g.outputs.data[0].node);
+    int mean = build::map(g, MapOp::divide, total, build::batch_size(g));
+    for (const int penalty : tracer.penalties) mean = build::map(g, MapOp::add, mean, penalty);
 
     List<int> parameters;
     for (int i = 0; i < g.nodes.size; ++i)
@@ -49,7 +54,8 @@ struct TrainingGraph {
     for (int i = 0; i < Optimizer::number_count; ++i) numbers[i] = build::input(g, Shape{}, Element::f32, false);
     for (const Output& kept : tracer.updates) {  // moving averages
       const int old = parameter_node(g, kept.parameter);
-      g.outputs.push(Output{build::map(g, MapOp::select, guard, kept.node, old), kept.parameter});
+      const int finite = build::map(g, MapOp::is_finite, kept.node);
+      g.outputs.push(Output{build::map(g, MapOp::select, finite, kept.node, old), kept.parameter});
     }
     for (int i = 0; i < parameters.size; ++i)
       Optimizer::update(Update(tracer, parameters.data[i], gradients.data[i], guard, numbers));
