@@ -29,7 +29,7 @@ struct AddToSums {
 
 }  // namespace cuda
 
-template <class Net, class Optimizer, class Loss, class Metric>
+template <class Net, class Optimizer, class Loss, class Metric, Precision Multiplied = Precision::fp32>
 class CudaEngine {
  public:
   using Training = Program<TrainingGraph<Net, Optimizer, Loss, Metric>>;
@@ -122,21 +122,21 @@ class CudaEngine {
   cuda::DeviceBuffer<unsigned char> data;
   cuda::DeviceBuffer<int> data_labels, device_order;
   cuda::DeviceBuffer<double> device_sums;
-  std::unique_ptr<cuda::Executor<Training>> training;
-  std::unique_ptr<cuda::Executor<Evaluation>> evaluation;
-  std::unique_ptr<cuda::Executor<Prediction>> prediction;
+  std::unique_ptr<cuda::Executor<Training, Multiplied>> training;
+  std::unique_ptr<cuda::Executor<Evaluation, Multiplied>> evaluation;
+  std::unique_ptr<cuda::Executor<Prediction, Multiplied>> prediction;
   std::int64_t pending = 0;
 
   template <class P>
-  cuda::Executor<P>& prepare(std::unique_ptr<cuda::Executor<P>>& program) {
+  cuda::Executor<P, Multiplied>& prepare(std::unique_ptr<cuda::Executor<P, Multiplied>>& program) {
     if (!program) {
-      program = std::make_unique<cuda::Executor<P>>(*stream);
+      program = std::make_unique<cuda::Executor<P, Multiplied>>(*stream);
       program->bind_parameters(parameters);
     }
     return *program;
   }
   template <class P>
-  void add_to_sums(const cuda::Executor<P>& program, int count) {
+  void add_to_sums(const cuda::Executor<P, Multiplied>& program, int count) {
     cuda::enqueue<cuda::AddToSums>(*stream, {1, 1, 1}, program.device_output(0), program.device_output(1),
                                    device_sums.view());
     pending += count;
