@@ -40,7 +40,7 @@ class CudaEngine {
       Prediction::plan.inputs.data[0].shape.count() * size_of(Prediction::plan.inputs.data[0].element);
 
   explicit CudaEngine(const cuda::Device& on)
-      : device(on),
+      : device(supporting(on)),
         stream(std::make_unique<cuda::Stream>()),
         parameters(cuda::Parameters::of<Training>(*stream)),
         device_sums(2, "the sums of loss and metric") {
@@ -49,7 +49,9 @@ class CudaEngine {
 
   /// "GPU, NVIDIA H100 80GB HBM3 (sm_90)"
   std::string description() const {
-    return "GPU, " + device.name + " (sm_" + std::to_string(device.major) + std::to_string(device.minor) + ")";
+    const std::string text =
+        "GPU, " + device.name + " (sm_" + std::to_string(device.major) + std::to_string(device.minor) + ")";
+    return Multiplied == Precision::fp32 ? text : text + ", multiplying in " + name_of(Multiplied);
   }
 
   void upload(int parameter, const float* values) {
@@ -116,6 +118,11 @@ class CudaEngine {
   }
 
  private:
+  static const cuda::Device& supporting(const cuda::Device& on) {
+    cuda::require_precision(on, Multiplied);
+    return on;
+  }
+
   cuda::Device device;
   std::unique_ptr<cuda::Stream> stream;
   mutable cuda::Parameters parameters;
