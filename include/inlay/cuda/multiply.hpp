@@ -22,6 +22,7 @@ struct Multiply {
   using S = typename P::Shape;
   using Walk = std::conditional_t<P::precision == Precision::fp32, SimtWalk<C>, TensorWalk<C>>;
   static constexpr int threads = S::threads;
+  static constexpr int least_blocks = P::precision == Precision::fp32 ? 0 : 3;  // of at most 168 registers
 
   static constexpr int pitch = Walk::stage_pitch, stage = S::band * pitch;
   static constexpr int memory = Walk::floats > stage ? Walk::floats : stage;
