@@ -5,6 +5,7 @@
 
 #include <inlay/cuda/contraction.hpp>
 
+#include "device_precision.hpp"
 #include "device_run.hpp"
 
 #include <doctest/doctest.h>
@@ -141,6 +142,7 @@ void check(const char* what, int samples) {
   CAPTURE(what);
   CAPTURE(samples);
   CAPTURE(name_of(P));
+  if (!device_has(P)) return;
   check_with<G, P>(samples, bound_of(P), random_floats);
   if constexpr (P != Precision::fp32) check_with<G, P>(samples, {}, small_integers);
 }

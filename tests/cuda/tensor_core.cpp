@@ -1,8 +1,10 @@
 // The instructions of tensor cores and asynchronous copies against plain loops over the tables of the PTX ISA, sections
-// "Matrix fragments for mma.m16n8k16", "... mma.m16n8k8" and "ldmatrix". In the emulator, and on a GPU of sm_80.
+// "Matrix fragments for mma.m16n8k16", "... mma.m16n8k8" and "ldmatrix". In the emulator, and on a GPU where it has
+// them.
 #include <inlay/cuda/async_copy.hpp>
 #include <inlay/cuda/tensor_core.hpp>
 
+#include "device_precision.hpp"
 #include "on_device.hpp"
 
 #include <doctest/doctest.h>
@@ -53,6 +55,7 @@ double value(Precision p, std::uint32_t bits) {
 
 template <Precision P>
 void check_rounding() {
+  if (!test::device_has(P)) return;
   std::vector<float> x{1,     -1,      0.1f,  1.00390625f, 1.01171875f, 1.00048828125f, 1.00146484375f, 3e-5f,
                        6e-8f, 2.9e-8f, 65504, 65519,       65520,       1e5f,           1e-20f,         3e38f};
   for (int i = 0; i < 200; ++i) x.push_back(std::ldexp(std::sin(static_cast<float>(i) + 1), i % 40 - 25));
@@ -76,6 +79,7 @@ void check_rounding() {
 /// One product of fragments that each lane fills from matrices in memory by the tables of the PTX ISA.
 template <Precision P, bool HalfDepth = false>
 struct MultiplyOnce {
+  static constexpr Precision precision = P;
   static constexpr int threads = 32, each = P == Precision::tf32 ? 1 : 2,
                        depth = P == Precision::tf32 || HalfDepth ? 8 : 16;
 
@@ -105,6 +109,7 @@ struct MultiplyOnce {
 
 template <class Kernel>
 void check_product() {
+  if (!test::device_has(Kernel::precision)) return;
   constexpr int depth = Kernel::depth;
   const std::vector<float> a = small_integers(16 * depth, 3), b = small_integers(depth * 8, 5),
                            c = small_integers(128, 9);

@@ -1,6 +1,7 @@
 // Whole programs on tensor cores against the reference. Their numbers are small integers (halves where they are divided
 // by the batch) that every precision holds, so that results have to be exact: prologues, epilogues, pooling, sums
 // beside a contraction, and which element of a window or side of a kink a gradient goes to.
+#include "device_precision.hpp"
 #include "program_run.hpp"
 
 #include <inlay/nn/activations.hpp>
@@ -12,6 +13,7 @@
 #include <inlay/nn/metrics.hpp>
 #include <inlay/nn/rescaling.hpp>
 #include <inlay/nn/sequential.hpp>
+#include <inlay/train/cuda_engine.hpp>
 #include <inlay/train/optimizers.hpp>
 #include <inlay/train/training_graph.hpp>
 
@@ -77,6 +79,7 @@ Case of_integers(int samples) {
 template <Precision P>
 void check_all() {
   CAPTURE(name_of(P));
+  if (!device_has(P)) return;
   Case c = of_integers<Training>(4);
   c.inputs[2] = {1};  // the learning rate
   c.inputs[3] = {0};
@@ -95,6 +98,7 @@ TEST_CASE("programs on tensor cores are exact where their numbers are") {
 }
 
 TEST_CASE("programs on tensor cores round their operands and nothing else") {
+  if (!device_has(Precision::bf16)) return;
   Case c = Case::of<WithSums>(3, 4);
   const Graph graph = thaw(WithSums::graph);
   const reference::Result exact = reference::evaluate(graph, 3, c.inputs, c.parameters);
@@ -112,4 +116,19 @@ TEST_CASE("programs on tensor cores round their operands and nothing else") {
     worst = std::max(worst, std::fabs(got[i] - exact.outputs[0][i]) / magnitude.outputs[0][i]);
   CHECK(worst <= (1 + u) * (1 + u) * (1 + sums / (1 - sums)) - 1);
   CHECK(worst > 100 * sums);  // it was bf16
+}
+
+TEST_CASE("an engine refuses a GPU without its precision, and says in which it multiplies") {
+  using Engine = CudaEngine<Net, SGD, Squares, Accuracy, Precision::bf16>;
+  const cuda::DeviceQuery query = cuda::usable_device();
+  REQUIRE_MESSAGE(query, query.reason);
+  cuda::Device device = *query.device;
+  device.name = "a GPU";
+  device.major = 7;
+  device.minor = 5;
+  CHECK_THROWS_AS(Engine{device}, Error);
+  device.major = 9;
+  device.minor = 0;
+  device.compiled_for = 90;
+  CHECK(Engine(device).description() == "GPU, a GPU (sm_90), multiplying in bf16");
 }
