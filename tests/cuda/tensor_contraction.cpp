@@ -18,7 +18,7 @@ void check_all(const char* what, int samples) {
 /// Does a warp write its words to 32 banks, and does it load the chunks of 8 lines from different banks?
 template <bool AlongDepth>
 bool banks_differ() {
-  using Walk = cuda::TensorWalk<cuda::in_precision_t<Precision::bf16, Forward<Square<8, 8, 16, 16, 3>>>>;
+  using Walk = inlay::cuda::TensorWalk<inlay::cuda::in_precision_t<Precision::bf16, Forward<Square<8, 8, 16, 16, 3>>>>;
   for (int warp = 0; warp < 4; ++warp) {
     std::set<int> banks;
     for (int thread = 32 * warp; thread < 32 * warp + 32; ++thread) {
@@ -61,8 +61,8 @@ TEST_CASE("dense layers on tensor cores agree with the loop, also where the dept
 
 TEST_CASE("a weight gradient on tensor cores is split into parts, and has the same bits twice") {
   using G = Square<12, 12, 4, 8, 3, 3, 1>;
-  using Kernel = cuda::in_precision_t<Precision::bf16, WeightGradient<G>>;
-  CHECK(cuda::Product<Kernel>::splits(8) > 2);
+  using Kernel = inlay::cuda::in_precision_t<Precision::bf16, WeightGradient<G>>;
+  CHECK(inlay::cuda::Product<Kernel>::splits(8) > 2);
   check_all<G>("8 samples of 12 x 12", 8);
   if (!device_has(Precision::bf16)) return;
   const auto x = random_floats(8 * 12 * 12 * 4, 1), dy = random_floats(8 * 12 * 12 * 8, 2);
@@ -72,6 +72,6 @@ TEST_CASE("a weight gradient on tensor cores is split into parts, and has the sa
 
 TEST_CASE("a weight gradient on tensor cores with enough tiles is finished in the kernel that multiplies") {
   using G = Square<1, 1, 8192, 65, 1>;
-  CHECK(!cuda::Product<cuda::in_precision_t<Precision::bf16, WeightGradient<G>>>::split);
+  CHECK(!inlay::cuda::Product<inlay::cuda::in_precision_t<Precision::bf16, WeightGradient<G>>>::split);
   check<G, Precision::bf16>("8192 x 65", 3);
 }

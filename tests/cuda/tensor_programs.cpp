@@ -120,9 +120,9 @@ TEST_CASE("programs on tensor cores round their operands and nothing else") {
 
 TEST_CASE("an engine refuses a GPU without its precision, and says in which it multiplies") {
   using Engine = CudaEngine<Net, SGD, Squares, Accuracy, Precision::bf16>;
-  const cuda::DeviceQuery query = cuda::usable_device();
+  const inlay::cuda::DeviceQuery query = inlay::cuda::usable_device();
   REQUIRE_MESSAGE(query, query.reason);
-  cuda::Device device = *query.device;
+  inlay::cuda::Device device = *query.device;
   device.name = "a GPU";
   device.major = 7;
   device.minor = 5;
