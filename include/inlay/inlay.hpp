@@ -8,6 +8,7 @@
 #include <inlay/graph/graphviz.hpp>
 #include <inlay/nn/activations.hpp>
 #include <inlay/nn/add.hpp>
+#include <inlay/nn/average_pooling2d.hpp>
 #include <inlay/nn/batch_normalization.hpp>
 #include <inlay/nn/concatenate.hpp>
 #include <inlay/nn/conv2d.hpp>

@@ -4,6 +4,7 @@
 #include <inlay/graph/cost.hpp>
 #include <inlay/nn/activations.hpp>
 #include <inlay/nn/add.hpp>
+#include <inlay/nn/average_pooling2d.hpp>
 #include <inlay/nn/concatenate.hpp>
 #include <inlay/nn/conv2d.hpp>
 #include <inlay/nn/dense.hpp>

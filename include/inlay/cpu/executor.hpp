@@ -1,6 +1,7 @@
 // Runs a Program on the CPU. All of a sample's values lie together (its arena), so that the few samples in work stay
-// in the cache and samples never touch each other's memory. Nothing is allocated in a run that is no larger than
-// the largest before it.
+// in the cache and samples never touch each other's memory. What follows from the parameters alone (packed weights, the
+// scale of a batch normalisation in inference) is kept from run to run. Nothing is allocated in a run that is no larger
+// than the largest before it.
 #pragma once
 
 #include <inlay/cpu/buffer.hpp>
@@ -24,6 +25,7 @@ class Executor {
       partial_bytes += aligned(entry.partial_bytes);
       scratch_bytes = scratch_bytes > aligned(entry.scratch_bytes) ? scratch_bytes : aligned(entry.scratch_bytes);
     }
+    shared.grow(P::plan.arena_bytes_shared + 64);
     packed.grow(packed_bytes + 64);
     private_memory.grow(threads * (scratch_bytes + partial_bytes) + 64);
     values.resize(static_cast<std::size_t>(P::plan.values.size));
@@ -37,14 +39,20 @@ class Executor {
     inputs[static_cast<std::size_t>(i)] = static_cast<char*>(const_cast<void*>(data));
   }
   /// Parameter i: read, and updated in place by training programs.
-  void bind_parameter(int i, float* data) { parameters[static_cast<std::size_t>(i)] = reinterpret_cast<char*>(data); }
+  void bind_parameter(int i, float* data) {
+    parameters[static_cast<std::size_t>(i)] = reinterpret_cast<char*>(data);
+    parameters_changed();
+  }
+  /// To be called when somebody else has written to bound parameters.
+  void parameters_changed() { stale = true; }
 
   void run(int samples) {
-    arena.grow(P::plan.arena_bytes_per_sample * samples + P::plan.arena_bytes_shared + 64);
-    shared = arena.data() + P::plan.arena_bytes_per_sample * samples;
+    arena.grow(P::plan.arena_bytes_per_sample * samples + 64);
     batch_size = static_cast<float>(samples);
-    bind(samples);
-    run_team(threads, [&](Share share) { work(share, samples); });
+    bind();
+    const int first = stale ? 0 : Schedule<P>::ahead;
+    run_team(threads, [&](Share share) { work(share, samples, first); });
+    stale = updates;
   }
 
   /// Output i of the last run, of `samples` samples if it has a batch.
@@ -63,11 +71,13 @@ class Executor {
     return static_cast<int>(fits < 1 ? 1 : fits > 64 ? 64 : fits);
   }();
 
+  static constexpr bool updates = inlay::detail::updates_parameters(P::plan);
+
   int threads;
   std::int64_t packed_bytes = 0, partial_bytes = 0, scratch_bytes = 0;
   std::vector<std::int64_t> packed_offsets, partial_offsets;
-  Buffer arena, packed, private_memory;
-  char* shared = nullptr;
+  Buffer arena, shared, packed, private_memory;
+  bool stale = true;  // what was made ahead of the last run
   float batch_size = 0;
   std::vector<Slot> values, slots;
   std::vector<char*> inputs, parameters;
@@ -80,14 +90,14 @@ class Executor {
     return static_cast<float>(reinterpret_cast<const std::int32_t*>(data)[i]);
   }
 
-  void bind(int) {
+  void bind() {
     for (int v = 0; v < P::plan.values.size; ++v) {
       const Value& value = P::plan.values.data[v];
       Slot& slot = values[static_cast<std::size_t>(v)];
       switch (value.storage) {
         case Storage::arena:
           slot = value.batched ? Slot{arena.data() + value.offset, P::plan.arena_bytes_per_sample}
-                               : Slot{shared + value.offset, 0};
+                               : Slot{shared.data() + value.offset, 0};
           break;
         case Storage::input:
           slot = {inputs[static_cast<std::size_t>(value.index)], value.batched ? value.bytes() : 0};
@@ -124,16 +134,15 @@ class Executor {
             partials(share.thread) + partial_offsets[l] / 4};
   }
 
-  void work(Share share, int samples) const {
+  void work(Share share, int samples, int first_action) const {
     const Entry* entries = entries_of<P>::data;
-    for (int l = 0; l < P::plan.launches.size; ++l)
-      if (entries[l].packed_bytes > 0) entries[l].prepare(slots_of(l, share), memory_of(l, share), share);
     std::memset(partials(share.thread), 0, static_cast<std::size_t>(partial_bytes));
-    barrier(share);
     const auto own = share.of(samples);
-    for (const Action& action : Schedule<P>::actions) {
+    for (int a = first_action; a < Schedule<P>::size; ++a) {
+      const Action& action = Schedule<P>::actions.data[a];
       const int l = action.first;
       switch (action.kind) {
+        case ActionKind::prepare: entries[l].prepare(slots_of(l, share), memory_of(l, share), share); break;
         case ActionKind::chunks:
           for (int n = own.first; n < own.end; n += chunk)
             for (int m = l; m < action.end; ++m)

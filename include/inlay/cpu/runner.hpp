@@ -4,7 +4,7 @@
 //                  after a barrier, `finish` combines the partials in order of threads.  outputs: all samples are
 //                  read, each thread writes a share of the result.  A kernel without a batch is `outputs` too.
 //   chunked        samples may be run a few at a time with the kernels before and after, to stay in the cache
-//   packed_bytes   made by `prepare` once per run from the weights, read by all threads
+//   packed_bytes   made by `prepare` from the weights before the first run that needs them, read by all threads
 //   scratch_bytes  private to a thread, contents undefined;  partial_bytes: private, zero before the first sample
 //
 // No Runner allocates. Results depend on the number of threads only through the split of samples.

@@ -43,32 +43,147 @@ struct Entries<P, std::integer_sequence<int, L...>> {
 template <class P>
 using entries_of = Entries<P, std::make_integer_sequence<int, P::plan.launches.size>>;
 
-enum class ActionKind : std::uint8_t { chunks, whole, outputs, finish, barrier };
+/// `prepare`: packs the weights of a launch, for all its samples.
+enum class ActionKind : std::uint8_t { prepare, chunks, whole, outputs, finish, barrier };
 
 struct Action {
   ActionKind kind = ActionKind::barrier;
   int first = 0, end = 0;  // launches
 };
 
-template <class P>
-constexpr List<Action> make_schedule() {
-  constexpr auto& plan = P::plan;
-  const Entry* entries = entries_of<P>::data;
-  List<Action> actions;
-  List<int> pending;  // sums whose finish is still due
-  int open = -1;      // first launch of the current run of chunks
+/// The first `ahead` actions follow from the parameters alone.
+struct Actions {
+  List<Action> list;
+  int ahead = 0;
+};
 
-  auto binds = [&](int launch, int producer, bool operands_only) {
-    const Range bindings = plan.launches.data[launch].bindings;
-    auto made_by = [&](int slot) {
-      const Value& v = plan.values.data[plan.bindings.data[bindings.first + slot]];
-      return v.storage == Storage::arena && !v.batched && v.first == producer;
-    };
-    if (!operands_only) {
-      for (int slot = 0; slot < bindings.count; ++slot)
-        if (made_by(slot)) return true;
-      return false;
+template <class P>
+class Scheduler {
+ public:
+  constexpr Actions run() {
+    for (int l = 0; l < launches; ++l)
+      if (plan.launches.data[l].ahead) outputs(l);
+    if (since.size > 0) sync();
+    prepare_all([](const Value& weights) { return is_kept(weights); });
+    result.ahead = list.size;
+    prepare_all([](const Value& weights) { return weights.storage == Storage::input; });
+    for (int l = 0; l < launches; ++l)
+      if (!plan.launches.data[l].ahead) launch(l);
+    close(launches);
+    flush();
+    result.list = static_cast<List<Action>&&>(list);
+    return static_cast<Actions&&>(result);
+  }
+
+ private:
+  static constexpr auto& plan = P::plan;
+  static constexpr int launches = plan.launches.size;
+
+  Actions result;
+  List<Action> list;
+  List<int> pending;     // sums whose finish is still due
+  List<int> since;       // outputs and finishes since the last barrier
+  bool sampled = false;  // were samples worked on since then?
+  int open = -1;         // first launch of the current run of chunks
+
+  static constexpr const Entry& entry(int launch) { return entries_of<P>::data[launch]; }
+  static constexpr const Value& bound(int binding) { return plan.values.data[plan.bindings.data[binding]]; }
+
+  constexpr void push(ActionKind kind, int first, int end) { list.push({kind, first, end}); }
+  constexpr void sync() {
+    push(ActionKind::barrier, 0, 0);
+    since.size = 0;
+    sampled = false;
+  }
+  constexpr void close(int launch) {
+    if (open >= 0) push(ActionKind::chunks, open, launch);
+    open = -1;
+  }
+
+  constexpr void launch(int l) {
+    const Partition partition = entry(l).partition;
+    if (entry(l).packed_bytes > 0 && weights(l).storage == Storage::arena && !is_kept(weights(l))) {
+      finish_before(l);
+      push(ActionKind::prepare, l, l + 1);
+      sync();
     }
+    if (partition == Partition::outputs) {
+      close(l);
+      flush();
+      return outputs(l);
+    }
+    bool waits = false;
+    for (int p : pending) waits = waits || (partition == Partition::reduced ? loads_early(l, p) : binds(l, p));
+    if (waits) finish_before(l);
+    if (since.size > 0) sync();
+    if (!entry(l).chunked) {
+      close(l);
+      push(ActionKind::whole, l, l + 1);
+    } else if (open < 0) {
+      open = l;
+    }
+    sampled = true;
+    if (partition == Partition::reduced) pending.push(l);
+  }
+
+  constexpr void outputs(int l) {
+    if (sampled || conflicts(l)) sync();
+    push(ActionKind::outputs, l, l + 1);
+    since.push(l);
+  }
+  constexpr void finish_before(int l) {
+    close(l);
+    flush();
+    sync();
+  }
+  constexpr void flush() {
+    if (pending.size == 0) return;
+    sync();
+    for (int p : pending) {
+      if (conflicts(p)) sync();
+      push(ActionKind::finish, p, p + 1);
+      since.push(p);
+    }
+    pending.size = 0;
+  }
+
+  // --- weights ---------------------------------------------------------------------------------------------------
+
+  /// What a launch that packs its weights packs: its operand b is a plain load.
+  static constexpr const Value& weights(int launch) {
+    const Launch& l = plan.launches.data[launch];
+    return bound(l.bindings.first + plan.steps.data[plan.stages.data[l.stages.first].b.first].slot);
+  }
+  static constexpr bool is_kept(const Value& weights) {
+    return weights.storage == Storage::parameter ||
+           (weights.storage == Storage::arena && plan.launches.data[weights.first].ahead);
+  }
+  template <class F>
+  constexpr void prepare_all(F which) {
+    const int before = list.size;
+    for (int l = 0; l < launches; ++l)
+      if (entry(l).packed_bytes > 0 && which(weights(l))) push(ActionKind::prepare, l, l + 1);
+    if (list.size > before) sync();
+  }
+
+  // --- dependencies between launches that no barrier separates -----------------------------------------------------
+
+  constexpr bool conflicts(int l) const {
+    for (int other : since)
+      if (binds(l, other) || reuses(l, other) || shares_parameter(l, other)) return true;
+    return false;
+  }
+  static constexpr bool made_by(const Value& v, int producer) {
+    return v.storage == Storage::arena && !v.batched && v.first == producer;
+  }
+  static constexpr bool binds(int launch, int producer) {
+    const Range bindings = plan.launches.data[launch].bindings;
+    for (int b = bindings.first; b < bindings.first + bindings.count; ++b)
+      if (made_by(bound(b), producer)) return true;
+    return false;
+  }
+  /// Does a launch that is finished later need the producer's values while it works on samples?
+  static constexpr bool loads_early(int launch, int producer) {
     const Stage& stage = plan.stages.data[plan.launches.data[launch].stages.first];
     const bool finishes_main = !plan.nodes.data[stage.root].batched && stage.kind != StageKind::elementwise;
     const Range bodies[] = {stage.a, stage.b, finishes_main ? Range{} : stage.main, stage.post};
@@ -78,79 +193,42 @@ constexpr List<Action> make_schedule() {
         const bool reads = step.kind == StepKind::load || step.kind == StepKind::scatter ||
                            step.kind == StepKind::gather || step.kind == StepKind::lookup ||
                            step.kind == StepKind::channels;
-        if (reads && made_by(step.slot)) return true;
+        if (reads && made_by(bound(plan.launches.data[launch].bindings.first + step.slot), producer)) return true;
       }
     return false;
-  };
-  auto close = [&](int launch) {
-    if (open >= 0) actions.push({ActionKind::chunks, open, launch});
-    open = -1;
-  };
-  auto reuses = [&](int launch, int before) {  // memory that the one before may still read
+  }
+  /// Does a launch write memory that the one before may still read?
+  static constexpr bool reuses(int launch, int before) {
     const Range reads = plan.launches.data[before].bindings, writes = plan.launches.data[launch].bindings;
     for (int w = writes.first; w < writes.first + writes.count; ++w) {
-      const Value& written = plan.values.data[plan.bindings.data[w]];
-      if (written.storage != Storage::arena || written.batched || written.first != launch) continue;
+      const Value& written = bound(w);
+      if (!made_by(written, launch)) continue;
       for (int r = reads.first; r < reads.first + reads.count; ++r) {
-        const Value& read = plan.values.data[plan.bindings.data[r]];
+        const Value& read = bound(r);
         if (read.storage == Storage::arena && !read.batched && read.offset < written.offset + written.bytes() &&
             written.offset < read.offset + read.bytes())
           return true;
       }
     }
     return false;
-  };
-  auto flush = [&] {
-    actions.push({ActionKind::barrier});
-    for (int p = 0; p < pending.size; ++p) {
-      actions.push({ActionKind::finish, pending.data[p], pending.data[p] + 1});
-      for (int q = p + 1; q < pending.size; ++q)
-        if (binds(pending.data[q], pending.data[p], false) || reuses(pending.data[q], pending.data[p])) {
-          actions.push({ActionKind::barrier});
-          break;
-        }
-    }
-    pending.size = 0;
-  };
-
-  for (int l = 0; l < plan.launches.size; ++l) {
-    const Entry& entry = entries[l];
-    if (entry.partition == Partition::outputs) {
-      close(l);
-      const bool finishes = pending.size > 0;
-      flush();
-      if (finishes) actions.push({ActionKind::barrier});
-      actions.push({ActionKind::outputs, l, l + 1});
-      actions.push({ActionKind::barrier});
-      continue;
-    }
-    bool waits = false;
-    for (int p : pending) waits = waits || binds(l, p, entry.partition == Partition::reduced);
-    if (waits) {
-      close(l);
-      flush();
-      actions.push({ActionKind::barrier});
-    }
-    if (!entry.chunked) {
-      close(l);
-      actions.push({ActionKind::whole, l, l + 1});
-    } else if (open < 0) {
-      open = l;
-    }
-    if (entry.partition == Partition::reduced) pending.push(l);
   }
-  close(plan.launches.size);
-  flush();
-  return actions;
-}
+  /// One of the two may update it.
+  static constexpr bool shares_parameter(int a, int b) {
+    const Range of_a = plan.launches.data[a].bindings, of_b = plan.launches.data[b].bindings;
+    for (int i = of_a.first; i < of_a.first + of_a.count; ++i)
+      for (int j = of_b.first; j < of_b.first + of_b.count; ++j)
+        if (plan.bindings.data[i] == plan.bindings.data[j] && bound(i).storage == Storage::parameter) return true;
+    return false;
+  }
+};
 
 /// The schedule as a constant.
 template <class P>
 struct Schedule {
-  static constexpr int size = make_schedule<P>().size;
+  static constexpr int size = Scheduler<P>().run().list.size, ahead = Scheduler<P>().run().ahead;
   static constexpr Fixed<Action, size> actions = [] {
     Fixed<Action, size> fixed;
-    inlay::detail::copy_list(make_schedule<P>(), fixed);
+    inlay::detail::copy_list(Scheduler<P>().run().list, fixed);
     return fixed;
   }();
 };

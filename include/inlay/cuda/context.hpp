@@ -79,17 +79,25 @@ struct Context {
   INLAY_DEVICE float step(kernel::Result<Which>, const float*) const {
     return Which == 0 ? value : index;
   }
-  template <int S, int IndexSlot, int Height, int Width, class I>
-  INLAY_DEVICE float step(kernel::Scatter<S, IndexSlot, Height, Width, I>, const float*) const {
-    const std::int64_t from = offset<I>(i1 / Height, i2 / Width);
-    const int here = i1 % Height * Width + i2 % Width;
-    return slots.template view<Element::u8>(IndexSlot)[from] == here ? slots.template view<Element::f32>(S)[from]
-                                                                     : 0.0f;
+  template <int S, int IndexSlot, class Pool, class I>
+  INLAY_DEVICE float step(kernel::Scatter<S, IndexSlot, Pool, I>, const float*) const {
+    if constexpr (Pool::tiles) {
+      return scattered<S, IndexSlot, Pool, I>(i1 / Pool::height, i2 / Pool::width);
+    } else {
+      const int row = i1 + Pool::pad_top, column = i2 + Pool::pad_left;
+      float sum = 0;
+      for (int p = first_window(row, Pool::height, Pool::stride_h); p <= row / Pool::stride_h && p < Pool::rows; ++p)
+        for (int q = first_window(column, Pool::width, Pool::stride_w);
+             q <= column / Pool::stride_w && q < Pool::columns; ++q)
+          sum += scattered<S, IndexSlot, Pool, I>(p, q);
+      return sum;
+    }
   }
-  template <int S, int IndexSlot, int Height, int Width, class I, class J>
-  INLAY_DEVICE float step(kernel::Gather<S, IndexSlot, Height, Width, I, J>, const float*) const {
+  template <int S, int IndexSlot, class Pool, class I, class J>
+  INLAY_DEVICE float step(kernel::Gather<S, IndexSlot, Pool, I, J>, const float*) const {
     const int which = slots.template view<Element::u8>(IndexSlot)[offset<J>()];
-    return slots.template view<Element::f32>(S)[offset<I>(i1 * Height + which / Width, i2 * Width + which % Width)];
+    return slots.template view<Element::f32>(S)[offset<I>(i1 * Pool::stride_h - Pool::pad_top + which / Pool::width,
+                                                          i2 * Pool::stride_w - Pool::pad_left + which % Pool::width)];
   }
   template <int Number, int Below, class I, int Key0, int Key1>
   INLAY_DEVICE float step(kernel::Random<Number, Below, I, Key0, Key1>, const float* r) const {
@@ -129,6 +137,19 @@ struct Context {
   }
 
  private:
+  /// What window (p, q) gives to the pixel.
+  template <int S, int IndexSlot, class Pool, class I>
+  INLAY_DEVICE float scattered(int p, int q) const {
+    const std::int64_t from = offset<I>(p, q);
+    const int row = i1 + Pool::pad_top - p * Pool::stride_h, column = i2 + Pool::pad_left - q * Pool::stride_w;
+    return slots.template view<Element::u8>(IndexSlot)[from] == row * Pool::width + column
+               ? slots.template view<Element::f32>(S)[from]
+               : 0.0f;
+  }
+  /// The first of the windows along an axis that reach a position.
+  INLAY_DEVICE static int first_window(int position, int size, int stride) {
+    return position < size ? 0 : (position - size) / stride + 1;
+  }
   template <class... Steps, int... I>
   INLAY_DEVICE float run(kernel::Body<Steps...>, std::integer_sequence<int, I...>) const {
     float r[sizeof...(Steps) + 1];

@@ -1,7 +1,8 @@
 // Runs a Program on a GPU (or in the emulator): one or two kernels a launch of the plan, on one stream, with all
 // intermediate values in one arena. Nothing is allocated by a run that is no larger than the largest before it.
 // `replay` records a run once for each batch size in a CUDA graph and launches that; what changes from step to step
-// (the optimiser's numbers, the place in the epoch) lies in device memory and is uploaded before.
+// (the optimiser's numbers, the place in the epoch) lies in device memory and is uploaded before. What follows from the
+// parameters alone (the scale of a batch normalisation in inference) is kept from run to run.
 #pragma once
 
 #include <inlay/cuda/contraction.hpp>
@@ -45,6 +46,7 @@ class Executor {
       for (int i = 0; i < plan().inputs.size; ++i)
         if (input(i).gathered) make_room(i, samples);
       capacity = samples;
+      stale = true;
     }
     if (scratch_memory.size() < scratch + 1) replace(scratch_memory, scratch + 1, "the partial sums of a batch");
   }
@@ -81,7 +83,11 @@ class Executor {
   void bind_parameter(int i, float* device_data) {
     parameters.at(static_cast<std::size_t>(i)) = device_data;
     graphs.clear();
+    parameters_changed();
   }
+  /// To be called when somebody else has written to bound parameters.
+  void parameters_changed() { stale = true; }
+
   /// All parameters; those of a smaller program are the first ones of a larger.
   void bind_parameters(Parameters& all) {
     for (int i = 0; i < plan().parameters.size; ++i) bind_parameter(i, all.data(i));
@@ -144,6 +150,7 @@ class Executor {
   DeviceBuffer<float> scratch_memory;
   std::vector<std::pair<int, CapturedGraph>> graphs;
   int capacity = 0, last_samples = 0;
+  bool stale = true;  // what was made ahead of the last run
 
   /// Not constexpr: at run time g++ would evaluate each use of so large a constant anew.
   static const auto& plan() { return Program::plan; }
@@ -191,20 +198,24 @@ class Executor {
     numbers[0] = static_cast<float>(samples);
     device_numbers.upload(numbers, stream);
     last_samples = samples;
+    if (stale) enqueue_launches<true>(samples, launches());
+    stale = false;
   }
 
   void enqueue_all(int samples) {
     const Global<const int> cursor(reinterpret_cast<const int*>(device_numbers.data() + cursor_number), 1);
     for (int i = 0; i < plan().inputs.size; ++i)
       if (input(i).gathered) gather_rows(stream, input(i).source, cursor, input(i).data, input_bytes(i), samples);
-    enqueue_launches(samples, launches());
+    enqueue_launches<false>(samples, launches());
   }
-  template <int... L>
-  void enqueue_launches(int samples, std::integer_sequence<int, L...>) {
-    (enqueue_launch<L>(samples), ...);
+  template <bool Ahead, int... L>
+  void enqueue_launches([[maybe_unused]] int samples, std::integer_sequence<int, L...>) {
+    (enqueue_launch<Ahead, L>(samples), ...);
   }
-  template <int L>
-  void enqueue_launch(int samples) {
+  template <bool Ahead, int L>
+  requires(Program::plan.launches.data[L].ahead != Ahead) void enqueue_launch(int) {}
+  template <bool Ahead, int L>
+  requires(Program::plan.launches.data[L].ahead == Ahead) void enqueue_launch(int samples) {
     constexpr Range bindings = Program::plan.launches.data[L].bindings;
     Slots<bindings.count> slots;
     for (int b = 0; b < bindings.count; ++b)
@@ -214,7 +225,7 @@ class Executor {
   }
 
   std::int64_t offset(const Value& value, int samples) const {
-    return value.batched ? value.offset * samples : plan().arena_bytes_per_sample * samples + value.offset;
+    return value.batched ? plan().arena_bytes_shared + value.offset * samples : value.offset;
   }
 
   template <int N>

@@ -12,7 +12,8 @@ template <class D, bool Batched, class Pool, class Prologue, class Post, class S
 struct PoolingKernel<kernel::Pooling<D, Batched, Pool, Prologue, Post, Side>> {
   static constexpr int threads = 128, sums = kernel::sum_count<Post>, shared_bytes = sums > 0 ? 12 * threads : 0;
   using Table = ChannelTable<D::d3, threads>;
-  static constexpr int rows = D::d1 / Pool::height, columns = D::d2 / Pool::width, count = rows * columns * D::d3;
+  static constexpr int rows = Pool::tiles ? D::d1 / Pool::height : Pool::rows;
+  static constexpr int columns = Pool::tiles ? D::d2 / Pool::width : Pool::columns, count = rows * columns * D::d3;
 
   static constexpr int parts(int samples) { return Table::parts(samples * rows * columns); }
 
@@ -36,13 +37,14 @@ struct PoolingKernel<kernel::Pooling<D, Batched, Pool, Prologue, Post, Side>> {
   INLAY_DEVICE static void pool(const Slots& slots, int e, Accumulator* side_sums) {
     const int sample = e / count, row = e / (columns * D::d3) % rows, column = e / D::d3 % columns, channel = e % D::d3;
     float largest = 0;
-    int where = 0;
+    int where = -1;
     for (int place = 0; place < Pool::height * Pool::width; ++place) {
-      Context<Slots> context{
-          slots,  sample, 0, row * Pool::height + place / Pool::width, column * Pool::width + place % Pool::width,
-          channel};
+      const int h = row * Pool::stride_h - Pool::pad_top + place / Pool::width;
+      const int w = column * Pool::stride_w - Pool::pad_left + place % Pool::width;
+      if (!Pool::tiles && (h < 0 || h >= D::d1 || w < 0 || w >= D::d2)) continue;
+      Context<Slots> context{slots, sample, 0, h, w, channel};
       const float value = context.run(Prologue{});
-      if (place == 0 || value > largest) {
+      if (where < 0 || value > largest) {
         largest = value;
         where = place;
       }

@@ -165,13 +165,19 @@ constexpr int variance_of_channels(Graph& g, int a) {
   return divide_by_count(g, reduce(g, ReduceOp::squared_deviations, a, axes, true), a);
 }
 
-/// Where in each window (height x width, tiling the image exactly) the maximum of x (H x W x C) lies.
+/// Where in each window of x (H x W x C) its maximum lies; of equal elements, at the first. Padding has no part in it.
 constexpr int max_index(Graph& g, int a, const Window& window) {
   const Node operand = g.nodes.data[a];
   const Shape& x = operand.shape;
-  if (x.rank != 3 || x.extents[0] % window.height != 0 || x.extents[1] % window.width != 0)
-    throw Error("max pooling: the windows do not tile the image");
-  Shape pooled = shape_of(x.extents[0] / window.height, x.extents[1] / window.width, x.extents[2]);
+  if (x.rank != 3) throw Error("max pooling: takes an image, height x width x channels");
+  if (window.height * window.width > 256) throw Error("max pooling: a window of more than 256 elements");
+  if (window.pad_top >= window.height || window.pad_left >= window.width || window.pad_bottom >= window.height ||
+      window.pad_right >= window.width)
+    throw Error("max pooling: a window that holds nothing but padding");
+  const int p = window_output(x.extents[0], window.height, window.stride_h, window.pad_top, window.pad_bottom);
+  const int q = window_output(x.extents[1], window.width, window.stride_w, window.pad_left, window.pad_right);
+  if (p < 1 || q < 1) throw Error("max pooling: the window does not fit into the image");
+  const Shape pooled = shape_of(p, q, x.extents[2]);
   return g.add(Node{.op = Op::max_index,
                     .element = Element::u8,
                     .batched = operand.batched,
@@ -192,12 +198,11 @@ constexpr int gather(Graph& g, int x, int index) {
                     .operands = {x, index, -1}});
 }
 
-/// `d` at the positions that `index` names, zero elsewhere: the transpose of gather.
+/// At each position of the image the sum of `d` over the windows whose `index` names it: the transpose of gather.
 constexpr int scatter(Graph& g, int d, int index) {
   const Node at = g.nodes.data[index];
   d = broadcast_to(g, d, at.shape, at.batched || g.nodes.data[d].batched);
-  Shape shape =
-      shape_of(at.shape.extents[0] * at.window.height, at.shape.extents[1] * at.window.width, at.shape.extents[2]);
+  const Shape shape = g.nodes.data[at.operands[0]].shape;
   return g.add(Node{.op = Op::scatter,
                     .batched = at.batched || g.nodes.data[d].batched,
                     .shape = shape,

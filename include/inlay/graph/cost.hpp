@@ -67,7 +67,7 @@ class CostOfLaunch {
 
   constexpr void stage(const Stage& s) {
     const Node& n = p.nodes.data[s.root];
-    const std::int64_t domain = s.domain.count(), pooled = domain / (s.pool_height * s.pool_width);
+    const std::int64_t domain = s.domain.count(), pooled = s.pooled.rank > 0 ? s.pooled.count() : 0;
     bool result_batched = s.batched;
     switch (s.kind) {
       case StageKind::contraction:
@@ -81,7 +81,7 @@ class CostOfLaunch {
         break;
       default: break;
     }
-    if (s.pool_height * s.pool_width > 1) cost.elementwise.add(domain, s.batched);
+    cost.elementwise.add(pooled * s.pool.height * s.pool.width, s.batched);
     body(s.a, s.kind == StageKind::pooling ? domain : s.input.count(), s.batched);
     body(s.b, s.second.count(), s.batched);
     body(s.main, domain, result_batched);

@@ -90,8 +90,7 @@ class Emitter {
     if (stage.kind != StageKind::pooling)
       stage.main = emit_level({launch, stage.root, Level::main, stage.domain, 0, sums}, stage, f.pool_source);
     if (f.pool_index >= 0) {
-      const Shape pooled = padded(nodes.data[f.pool_index].shape);
-      stage.post = emit_level({launch, stage.root, Level::post, pooled, 0, sums}, stage, -1);
+      stage.post = emit_level({launch, stage.root, Level::post, stage.pooled, 0, sums}, stage, -1);
     }
     const Shape channels = padded(shape_of(stage.domain.extents[max_rank - 1]));
     stage.side = emit_level({launch, stage.root, Level::side, channels, 0, sums}, stage, -1);
@@ -232,8 +231,12 @@ class Emitter {
       step.kind = n.op == Op::scatter ? StepKind::scatter : StepKind::gather;
       step.slot = slot(place, value_of(roles.data[n.operands[0]].base));
       step.index_slot = slot(place, value_of(roles.data[n.operands[1]].base));
-      step.window_height = n.window.height;
-      step.window_width = n.window.width;
+      step.window = n.window;
+      const Shape& image = n.op == Op::scatter ? n.shape : operand.shape;
+      if (!n.window.tiles(image.extents[0], image.extents[1])) {
+        step.rows = index.shape.extents[0];
+        step.columns = index.shape.extents[1];
+      }
       step.sample_stride = sample_stride(operand);
       contiguous_strides(padded(operand.shape), step.strides);
       contiguous_strides(padded(index.shape), step.pooled_strides);
@@ -264,8 +267,8 @@ class Emitter {
       step.kind = StepKind::lookup;
       step.element = image.element;
       step.slot = slot(place, value_of(roles.data[n.operands[0]].base));
-      step.window_height = image.shape.extents[0];
-      step.window_width = image.shape.extents[1];
+      step.rows = image.shape.extents[0];
+      step.columns = image.shape.extents[1];
       step.sample_stride = sample_stride(image);
       contiguous_strides(padded(image.shape), step.strides);
       for (int k = 0; k < 2; ++k) step.registers[k] = evaluate(place, n.operands[k + 1], n.shape);

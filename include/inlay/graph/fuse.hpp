@@ -2,7 +2,9 @@
 // map); around it
 //   - a map joins the latest stage that it reads, as part of that stage's epilogue, when it ranges over the same
 //     domain: whatever else it reads has been computed before, so this is always legal and saves a load;
-//   - max pooling joins the contraction that produces its operand, and maps of the pooled values follow it;
+//   - max pooling by windows that tile the image joins the contraction that produces its operand, and maps of the
+//   pooled
+//     values follow it;
 //   - a cheap map that no producer can take is inlined into the loads of its readers (prologue), recomputed in each
 //     if that costs less than storing and reloading it;
 //   - the sum of a gradient over samples and pixels (a bias gradient) joins the weight gradient that reads the same
@@ -355,10 +357,11 @@ class Grouper {
     const Node& n = nodes.data[i];
     const int x = n.operands[0];
     const Info& source = info.data[x];
-    const bool joins = source.stage >= 0 && source.level == Level::main && !source.inlined &&
-                       nodes.data[source.stage].op == Op::contraction &&
-                       nodes.data[source.stage].mode != Mode::weight_gradient &&
-                       info.data[source.stage].pool_index < 0 && nodes.data[source.stage].shape == nodes.data[x].shape;
+    const bool joins =
+        source.stage >= 0 && source.level == Level::main && !source.inlined &&
+        nodes.data[source.stage].op == Op::contraction && nodes.data[source.stage].mode != Mode::weight_gradient &&
+        info.data[source.stage].pool_index < 0 && nodes.data[source.stage].shape == nodes.data[x].shape &&
+        n.window.tiles(nodes.data[x].shape.extents[0], nodes.data[x].shape.extents[1]);
     const int stage = joins ? source.stage : i;
     root_stage(i);
     join(i, stage, Level::post);
@@ -603,8 +606,8 @@ class Grouper {
         default: stage.kind = StageKind::elementwise;
       }
       if (f.pool_index >= 0) {
-        stage.pool_height = nodes.data[f.pool_index].window.height;
-        stage.pool_width = nodes.data[f.pool_index].window.width;
+        stage.pool = nodes.data[f.pool_index].window;
+        stage.pooled = padded(nodes.data[f.pool_index].shape);
       }
       stage.members = {total, 0};
       total += counts.data[i];

@@ -60,6 +60,47 @@ class Arena {
 
 }  // namespace detail
 
+namespace detail {
+
+/// Does a step of the plan write a parameter? P: Plan or FrozenPlan.
+template <class P>
+constexpr bool updates_parameters(const P& plan) {
+  for (const Launch& launch : plan.launches)
+    for (int s = launch.stages.first; s < launch.stages.first + launch.stages.count; ++s) {
+      const Stage& stage = plan.stages.data[s];
+      for (const Range& body : {stage.main, stage.post, stage.side})
+        for (int i = body.first; i < body.first + body.count; ++i) {
+          const Step& step = plan.steps.data[i];
+          if (step.kind == StepKind::store &&
+              plan.values.data[plan.bindings.data[launch.bindings.first + step.slot]].storage == Storage::parameter)
+            return true;
+        }
+    }
+  return false;
+}
+
+/// Finds the launches that read nothing but parameters and what such launches make.
+constexpr void mark_ahead(Plan& plan) {
+  if (updates_parameters(plan)) return;
+  for (int l = 0; l < plan.launches.size; ++l) {
+    Launch& launch = plan.launches.data[l];
+    auto kept = [&](const Value& v) {
+      if (v.storage == Storage::parameter) return true;
+      return v.storage == Storage::arena && !v.batched && (v.first == l || plan.launches.data[v.first].ahead);
+    };
+    launch.ahead = !plan.stages.data[launch.stages.first].batched;
+    for (int b = launch.bindings.first; b < launch.bindings.first + launch.bindings.count; ++b)
+      launch.ahead = launch.ahead && kept(plan.values.data[plan.bindings.data[b]]);
+  }
+}
+
+/// Is the value made ahead of the run? Then nothing else may lie in its place.
+constexpr bool is_made_ahead(const Plan& plan, const Value& value) {
+  return value.storage == Storage::arena && value.first < plan.launches.size && plan.launches.data[value.first].ahead;
+}
+
+}  // namespace detail
+
 /// Sets the offsets of the plan's arena values. Outputs live to the end.
 constexpr Plan memory(Plan plan) {
   const int launches = plan.launches.size;
@@ -73,16 +114,19 @@ constexpr Plan memory(Plan plan) {
     }
   }
   for (const PlanOutput& output : plan.outputs) plan.values.data[output.value].last = launches;
+  detail::mark_ahead(plan);
 
   List<int> starts(launches + 2, -1), ends(launches + 2, -1), next_start(plan.values.size, -1),
       next_end(plan.values.size, -1);
   for (int v = plan.values.size - 1; v >= 0; --v) {
     const Value& value = plan.values.data[v];
     if (value.storage != Storage::arena) continue;
-    next_start.data[v] = starts.data[value.first];
-    starts.data[value.first] = v;
-    next_end.data[v] = ends.data[value.last];
-    ends.data[value.last] = v;
+    const bool ahead = detail::is_made_ahead(plan, value);
+    const int first = ahead ? 0 : value.first, last = ahead ? launches : value.last;
+    next_start.data[v] = starts.data[first];
+    starts.data[first] = v;
+    next_end.data[v] = ends.data[last];
+    ends.data[last] = v;
   }
   detail::Arena per_sample, shared;
   for (int l = 0; l < launches; ++l) {

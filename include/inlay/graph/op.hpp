@@ -73,6 +73,12 @@ struct Window {
   int groups = 1;
 
   friend constexpr bool operator==(const Window&, const Window&) = default;
+
+  /// Does each element of an image of so many rows and columns lie in exactly one window?
+  constexpr bool tiles(int rows, int columns) const {
+    return stride_h == height && stride_w == width && pad_top + pad_left + pad_bottom + pad_right == 0 &&
+           rows % height == 0 && columns % width == 0;
+  }
 };
 
 /// Output extent of a window along one axis: floor((in + pads - reach) / stride) + 1.

@@ -41,7 +41,8 @@ struct Step {
   int strides[max_rank] = {0, 0, 0, 0};
   int pooled_strides[max_rank] = {0, 0, 0, 0};  // gather
   int pooled_sample_stride = 0;
-  int window_height = 1, window_width = 1;  // scatter, gather; lookup: of the image
+  Window window{};            // scatter, gather
+  int rows = 0, columns = 0;  // lookup: of the image; scatter: of windows, 0 where they tile the image
 };
 
 /// Steps [first, first + count) of the plan.
@@ -55,18 +56,20 @@ struct Stage {
   StageKind kind = StageKind::elementwise;
   int root = -1;  // node
   bool batched = false;
-  Shape domain{};  // of the root, before pooling; four extents
-  Shape input{};   // reduction: of what is reduced; contraction: of operand a; four extents
-  Shape second{};  // contraction: of operand b; four extents
-  int pool_height = 1, pool_width = 1;
+  Shape domain{};                  // of the root, before pooling; four extents
+  Shape input{};                   // reduction: of what is reduced; contraction: of operand a; four extents
+  Shape second{};                  // contraction: of operand b; four extents
+  Window pool{};                   // of max pooling
+  Shape pooled{};                  // what it leaves; four extents, rank 0 without pooling
   Range a{}, b{}, main{}, post{};  // Bodies; reductions use a (prologue) and main, pooling a and post
   Range side{};                    // for each channel, after all samples; `total` or a weight gradient's `result`
   Range members{};                 // nodes fused here, in `Plan::members`
 };
 
 struct Launch {
-  Range stages{};    // in execution order
-  Range bindings{};  // value of each slot
+  Range stages{};      // in execution order
+  Range bindings{};    // value of each slot
+  bool ahead = false;  // follows from parameters that nothing updates: may run once for many runs
 };
 
 /// `sums`: the sums over samples and pixels that a stage makes on the side, one for each channel; executors keep them

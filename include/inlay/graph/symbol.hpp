@@ -67,8 +67,6 @@ template <class Image, class Weights>
 struct conv2d_needs_an_image_and_weights_with_as_many_input_channels;
 template <class Image, class Weights>
 struct window_does_not_fit_into_the_image;
-template <class Image, class PoolingWindow>
-struct pooling_windows_must_tile_the_image;
 
 template <class S>
 struct GotOf;
@@ -335,6 +333,14 @@ constexpr auto random_integer(SymbolicTensor auto like) {
   return detail::random<Below, Extents...>(*like.tracer);
 }
 
+/// The same number everywhere.
+template <int... Extents>
+constexpr auto filled(SymbolicTensor auto like, float value) {
+  Graph& g = like.tracer->graph;
+  return Symbol<Element::f32, false, Extents...>{
+      like.tracer, build::broadcast_to(g, build::constant(g, value), shape_of(Extents...), false)};
+}
+
 /// The row, or column, of each pixel of an image: H x 1 x 1 and 1 x W x 1.
 template <SymbolicTensor X>
 constexpr auto rows_of(X x) {
@@ -434,16 +440,26 @@ constexpr auto conv2d(X x, W w) {
       build::contraction(x.tracer->graph, Mode::forward, x.node, w.node, window, shape_of(p, q, W::channels()))};
 }
 
-/// Maxima over windows that tile x (H x W x C).
-template <int Height, int Width, SymbolicTensor X>
+/// Maxima over windows of x (H x W x C) that begin at every stride. Padding never is the maximum; windows that would
+/// reach beyond it are left out.
+template <int Height, int Width = Height, int StrideH = Height, int StrideW = Width, int PadTop = 0, int PadLeft = 0,
+          int PadBottom = PadTop, int PadRight = PadLeft, SymbolicTensor X>
 constexpr auto max_pool(X x) {
-  error::require<X::rank == 3 && X::height() % Height == 0 && X::width() % Width == 0,
-                 error::pooling_windows_must_tile_the_image<error::got_t<X>, error::got<Height, Width>>>();
+  constexpr int p = window_output(X::height(), Height, StrideH, PadTop, PadBottom);
+  constexpr int q = window_output(X::width(), Width, StrideW, PadLeft, PadRight);
+  error::require<X::rank == 3 && p >= 1 && q >= 1,
+                 error::window_does_not_fit_into_the_image<error::got_t<X>, error::got<Height, Width>>>();
   Graph& graph = x.tracer->graph;
-  const int index =
-      build::max_index(graph, x.node, Window{.height = Height, .width = Width, .stride_h = Height, .stride_w = Width});
-  return Symbol<Element::f32, X::batched, X::height() / Height, X::width() / Width, X::channels()>{
-      x.tracer, build::gather(graph, x.node, index)};
+  const int index = build::max_index(graph, x.node,
+                                     Window{.height = Height,
+                                            .width = Width,
+                                            .stride_h = StrideH,
+                                            .stride_w = StrideW,
+                                            .pad_top = PadTop,
+                                            .pad_left = PadLeft,
+                                            .pad_bottom = PadBottom,
+                                            .pad_right = PadRight});
+  return Symbol<Element::f32, X::batched, p, q, X::channels()>{x.tracer, build::gather(graph, x.node, index)};
 }
 
 /// A new parameter of the network, named `name` under the current path.

@@ -72,7 +72,7 @@ class StageWords {
     std::vector<std::string> after;
     if (s.kind != StageKind::elementwise) after.push_back(root());
     append(after, body(s.main));
-    if (s.pool_height * s.pool_width > 1 && s.kind == StageKind::contraction) after.push_back(pool());
+    if (s.pooled.rank > 0 && s.kind == StageKind::contraction) after.push_back(pool());
     append(after, body(s.post));
     if (after.empty()) after.push_back("copy");
     words += join(after);
@@ -102,7 +102,7 @@ class StageWords {
     return text;
   }
   static std::string times(int a, int b) { return std::to_string(a) + "x" + std::to_string(b); }
-  std::string pool() const { return std::string("max_pool ").append(times(s.pool_height, s.pool_width)); }
+  std::string pool() const { return std::string("max_pool ").append(times(s.pool.height, s.pool.width)); }
 
   const Value& value(int slot) const { return p.values.data[p.bindings.data[launch.bindings.first + slot]]; }
   std::string parameter_name(const Value& v) const { return p.parameters.data[v.index].name.text; }
@@ -153,7 +153,7 @@ class StageWords {
       const Step& step = p.steps.data[i];
       if (step.kind == StepKind::scatter) {
         flush();
-        words.push_back(std::string("unpool ").append(times(step.window_height, step.window_width)));
+        words.push_back(std::string("unpool ").append(times(step.window.height, step.window.width)));
       }
       if (step.kind == StepKind::gather) run.push_back("gather");
       if (step.kind == StepKind::random) run.push_back("random");

@@ -51,18 +51,28 @@ struct Iota {};
 template <int Which>
 struct Result {};
 
-/// Max pooling's gradient, read in place: the pooled value `d` where the coordinate is the one that `index`
-/// names in its window of Height x Width, 0 elsewhere. Both are indexed by PooledStrides at (i1 / Height, i2 / Width).
-template <int Slot, int IndexSlot, int Height, int Width, class PooledStrides>
+/// Max pooling by windows of Height x Width, the first of which begins PadTop rows above and PadLeft columns before the
+/// image. Where they tile the image exactly, no more is said; otherwise there are Rows x Columns of them.
+template <int Height, int Width, int StrideH = Height, int StrideW = Width, int PadTop = 0, int PadLeft = 0,
+          int Rows = 0, int Columns = 0>
+struct MaxPool {
+  static constexpr int height = Height, width = Width, stride_h = StrideH, stride_w = StrideW;
+  static constexpr int pad_top = PadTop, pad_left = PadLeft, rows = Rows, columns = Columns;
+  static constexpr bool tiles = Rows == 0;
+};
+
+/// Max pooling's gradient, read in place: the sum of the pooled values `d` over the windows of Pool in which `index`
+/// names the coordinate. Both are indexed by PooledStrides at the window's row and column.
+template <int Slot, int IndexSlot, class Pool, class PooledStrides>
 struct Scatter {
-  static constexpr int slot = Slot, index_slot = IndexSlot, height = Height, width = Width;
+  static constexpr int slot = Slot, index_slot = IndexSlot;
   using strides = PooledStrides;
 };
 
 /// The element of x that `index` names in the window of the coordinate.
-template <int Slot, int IndexSlot, int Height, int Width, class InputStrides, class PooledStrides>
+template <int Slot, int IndexSlot, class Pool, class InputStrides, class PooledStrides>
 struct Gather {
-  static constexpr int slot = Slot, index_slot = IndexSlot, height = Height, width = Width;
+  static constexpr int slot = Slot, index_slot = IndexSlot;
   using strides = InputStrides;
   using pooled_strides = PooledStrides;
 };

@@ -29,19 +29,12 @@ struct Geometry {
 };
 
 /// No pooling in the epilogue.
-struct NoPool {
-  static constexpr int height = 1, width = 1;
-};
-
-/// Max pooling by windows of Height x Width that tile the output exactly, stride = window.
-template <int Height, int Width>
-struct MaxPool {
-  static constexpr int height = Height, width = Width;
-};
+using NoPool = MaxPool<1, 1>;
 
 /// What happens to the computed elements. `Main` runs at each output coordinate (Result<0> = the sum); its last
-/// register is what `Pool` reduces; `Post` runs at each pooled coordinate (Result<0> = maximum, Result<1> = index).
-/// Where two elements are equal the first in row-major order wins. `Post` is an empty Body without pooling.
+/// register is what `Pool`, which tiles the output, reduces; `Post` runs at each pooled coordinate (Result<0> =
+/// maximum, Result<1> = index). Where two elements are equal the first in row-major order wins. `Post` is an empty Body
+/// without pooling.
 template <class Main, class Pool = NoPool, class Post = Body<>>
 struct Epilogue {
   using main = Main;

@@ -18,19 +18,19 @@ consteval auto lower_step() {
   using Index = Strides<s.sample_stride, s.strides[0], s.strides[1], s.strides[2], s.strides[3]>;
   using Pooled = Strides<s.pooled_sample_stride, s.pooled_strides[0], s.pooled_strides[1], s.pooled_strides[2],
                          s.pooled_strides[3]>;
+  using Pool = MaxPool<s.window.height, s.window.width, s.window.stride_h, s.window.stride_w, s.window.pad_top,
+                       s.window.pad_left, s.rows, s.columns>;
   if constexpr (s.kind == StepKind::load) return Load<s.slot, s.element, Index>{};
   else if constexpr (s.kind == StepKind::store) return Store<s.slot, s.element, Index, s.registers[0]>{};
   else if constexpr (s.kind == StepKind::constant) return Constant<__builtin_bit_cast(std::uint32_t, s.value)>{};
   else if constexpr (s.kind == StepKind::iota) return Iota<s.which>{};
   else if constexpr (s.kind == StepKind::result) return Result<s.which>{};
-  else if constexpr (s.kind == StepKind::scatter)
-    return Scatter<s.slot, s.index_slot, s.window_height, s.window_width, Index>{};
-  else if constexpr (s.kind == StepKind::gather)
-    return Gather<s.slot, s.index_slot, s.window_height, s.window_width, Index, Pooled>{};
+  else if constexpr (s.kind == StepKind::scatter) return Scatter<s.slot, s.index_slot, Pool, Index>{};
+  else if constexpr (s.kind == StepKind::gather) return Gather<s.slot, s.index_slot, Pool, Index, Pooled>{};
   else if constexpr (s.kind == StepKind::random)
     return Random<s.which, static_cast<int>(s.value), Index, s.registers[0], s.registers[1]>{};
   else if constexpr (s.kind == StepKind::lookup)
-    return Lookup<s.slot, s.element, s.window_height, s.window_width, Index, s.registers[0], s.registers[1]>{};
+    return Lookup<s.slot, s.element, s.rows, s.columns, Index, s.registers[0], s.registers[1]>{};
   else if constexpr (s.kind == StepKind::channels) return Channels<s.slot, s.element, s.which, s.channels, Index>{};
   else if constexpr (s.kind == StepKind::accumulate)
     return Accumulate<s.slot, s.which, s.reduce != ReduceOp::sum, s.channels, s.registers[0]>{};
@@ -59,15 +59,16 @@ consteval auto lower_stage() {
   using Post = body_t<P, s.post.first, s.post.count>;
   using Side = body_t<P, s.side.first, s.side.count>;
   using Domain = Extents<s.domain.extents[0], s.domain.extents[1], s.domain.extents[2], s.domain.extents[3]>;
-  using Pool = MaxPool<s.pool_height, s.pool_width>;
+  constexpr bool tiles = s.pool.tiles(s.domain.extents[1], s.domain.extents[2]);
+  using Pool = MaxPool<s.pool.height, s.pool.width, s.pool.stride_h, s.pool.stride_w, s.pool.pad_top, s.pool.pad_left,
+                       tiles ? 0 : s.pooled.extents[1], tiles ? 0 : s.pooled.extents[2]>;
   if constexpr (s.kind == StageKind::contraction) {
     constexpr Shape x = n.mode == Mode::data_gradient ? s.domain : s.input;
     constexpr Shape y = n.mode == Mode::forward ? s.domain : n.mode == Mode::data_gradient ? s.input : s.second;
     constexpr Window w = n.window;
     using G = Geometry<x.extents[1], x.extents[2], x.extents[3], y.extents[1], y.extents[2], y.extents[3], w.height,
                        w.width, w.stride_h, w.stride_w, w.pad_top, w.pad_left, w.dilation_h, w.dilation_w, w.groups>;
-    if constexpr (s.pool_height * s.pool_width > 1)
-      return Contraction<n.mode, G, s.batched, A, B, Epilogue<Main, Pool, Post>, Side>{};
+    if constexpr (s.pooled.rank > 0) return Contraction<n.mode, G, s.batched, A, B, Epilogue<Main, Pool, Post>, Side>{};
     else return Contraction<n.mode, G, s.batched, A, B, Epilogue<Main>, Side>{};
   } else if constexpr (s.kind == StageKind::elementwise) {
     return Elementwise<Domain, s.batched, Main, Side>{};

@@ -1,7 +1,7 @@
 // Batch normalisation (Ioffe and Szegedy, ICML 2015): each channel is brought to mean 0 and variance 1 over the batch
-// and all pixels, then scaled and shifted. The two sums are made where the values are made, and what remains is a map that
-// the readers of the values take in: training passes over no value again. Inference uses moving averages and is one
-// multiplication and addition, which joins the convolution before it.
+// and all pixels, then scaled and shifted. The two sums are made where the values are made, and what remains is a map
+// that the readers of the values take in: training passes over no value again. Inference uses moving averages and is
+// one multiplication and addition, which joins the convolution before it.
 #pragma once
 
 #include <inlay/nn/layer.hpp>

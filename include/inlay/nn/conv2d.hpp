@@ -1,4 +1,4 @@
-// Conv2D: H x W x C to P x Q x Filters, kernel in Keras' layout (rows x columns x in x out).
+// Convolutions: H x W x C to P x Q x Filters, kernels in Keras' layout (rows x columns x in x out).
 #pragma once
 
 #include <inlay/nn/l2.hpp>
@@ -7,46 +7,64 @@
 namespace inlay {
 namespace error {
 template <class Layer, class Position, class Got>
-struct window_must_fit_into_the_image;
+struct groups_must_divide_the_channels_and_the_filters;
 }  // namespace error
 
 namespace nn {
 
-/// Keras' Conv2D with a square kernel. Options: Same or Valid (default), Strides<n>, NoBias, L2<ratio>, an activation.
+/// Keras' Conv2D with a square kernel, Kernel x Kernel x C/groups x Filters. Options: Same, Padding<...> or Valid
+/// (default), Strides<n>, Groups<n>, NoBias, L2<ratio>, an activation.
 template <int Filters, int Kernel, class... Options>
 struct Conv2D {
   static constexpr const char* name = "conv2d";
-  using Stride = typename detail::StridesOf<Options...>::type;
-  static constexpr bool same = detail::has<Same, Options...>;
 
   template <class X, class Position>
   static consteval void check() {
-    using Got = error::got_t<X>;
-    error::require<X::rank == 3, error::input_must_be_an_image_height_x_width_x_channels<Conv2D, Position, Got>>();
-    error::require<X::rank != 3 || same || (X::height() >= Kernel && X::width() >= Kernel),
-                   error::window_must_fit_into_the_image<Conv2D, Position, Got>>();
+    detail::check_windows<Conv2D, X, Position, Kernel, Strides<1>, Options...>();
+    if constexpr (X::rank == 3)
+      error::require<X::channels() % detail::groups<Options...> == 0 && Filters % detail::groups<Options...> == 0,
+                     error::groups_must_divide_the_channels_and_the_filters<Conv2D, Position, error::got_t<X>>>();
   }
 
   template <SymbolicTensor X>
   static constexpr auto call(X x) {
     check<X, error::called_directly>();
-    Scope scope(*x.tracer, name);
-    constexpr int rows = padding(X::height(), Stride::height), columns = padding(X::width(), Stride::width);
-    auto kernel = parameter<Kernel, Kernel, X::channels(), Filters>(
-        x, "kernel", Initializer::glorot_uniform, Kernel * Kernel * X::channels(), Kernel * Kernel * Filters);
-    detail::regularise<Options...>(kernel);
-    auto y =
-        conv2d<rows / 2, columns / 2, rows - rows / 2, columns - columns / 2, Stride::height, Stride::width>(x, kernel);
-    if constexpr (detail::has<NoBias, Options...>) return detail::Activation<Options...>::call(y);
-    else return detail::Activation<Options...>::call(y + parameter<Filters>(x, "bias", Initializer::zeros));
+    constexpr int groups = detail::groups<Options...>, inputs = X::channels() / groups;
+    return convolve<Filters, groups>(x, name, Kernel * Kernel * inputs, Kernel * Kernel * Filters);
   }
 
- private:
-  /// Pixels to add along an axis in all.
-  static constexpr int padding(int extent, int stride) {
-    if (!same) return 0;
-    const int total = ((extent + stride - 1) / stride - 1) * stride + Kernel - extent;
-    return total > 0 ? total : 0;
+ protected:
+  template <int Outputs, int GroupCount, SymbolicTensor X>
+  static constexpr auto convolve(X x, const char* named, int fan_in, int fan_out) {
+    using Windows = detail::Windows<X, Kernel, Strides<1>, Options...>;
+    Scope scope(*x.tracer, named);
+    auto kernel = parameter<Kernel, Kernel, X::channels() / GroupCount, Outputs>(
+        x, "kernel", Initializer::glorot_uniform, fan_in, fan_out);
+    detail::regularise<Options...>(kernel);
+    auto y = conv2d<Windows::top, Windows::left, Windows::bottom, Windows::right, Windows::Stride::height,
+                    Windows::Stride::width, GroupCount>(x, kernel);
+    if constexpr (detail::has<NoBias, Options...>) return detail::Activation<Options...>::call(y);
+    else return detail::Activation<Options...>::call(y + parameter<Outputs>(x, "bias", Initializer::zeros));
+  }
+};
+
+/// Keras' DepthwiseConv2D: each channel is convolved with a kernel of its own, Kernel x Kernel x 1 x C (Keras' kernels
+/// have their last two axes exchanged). Options as Conv2D, without Groups.
+template <int Kernel, class... Options>
+struct DepthwiseConv2D : private Conv2D<1, Kernel, Options...> {
+  static constexpr const char* name = "depthwise_conv2d";
+  static_assert(detail::groups<Options...> == 1, "nn::DepthwiseConv2D has a group for each channel: leave Groups out");
+
+  template <class X, class Position>
+  static consteval void check() {
+    detail::check_windows<DepthwiseConv2D, X, Position, Kernel, Strides<1>, Options...>();
+  }
+
+  template <SymbolicTensor X>
+  static constexpr auto call(X x) {
+    check<X, error::called_directly>();
+    return Conv2D<1, Kernel, Options...>::template convolve<X::channels(), X::channels()>(
+        x, name, Kernel * Kernel * X::channels(), Kernel * Kernel);
   }
 };
 

@@ -20,6 +20,10 @@ struct first_layer;
 struct called_directly;
 template <class Layer, class Position, class Got>
 struct input_must_be_an_image_height_x_width_x_channels;
+template <class Layer, class Position, class Got>
+struct window_must_fit_into_the_image;
+template <class Layer, class Position, class Got>
+struct padding_must_be_smaller_than_the_window;
 
 template <int Index>
 struct PositionOf {
@@ -38,7 +42,20 @@ struct Valid {};  ///< no padding (the default, as in Keras)
 struct NoBias {};
 template <int Height, int Width = Height>
 struct Strides {
+  static_assert(Height > 0 && Width > 0, "nn::Strides: a window moves by at least 1");
   static constexpr int height = Height, width = Width;
+};
+/// That many rows and columns around the image.
+template <int Top, int Left = Top, int Bottom = Top, int Right = Left>
+struct Padding {
+  static_assert(Top >= 0 && Left >= 0 && Bottom >= 0 && Right >= 0, "nn::Padding: can't be negative");
+  static constexpr int top = Top, left = Left, bottom = Bottom, right = Right;
+};
+/// A convolution in so many groups: each makes its share of the filters from its share of the channels.
+template <int Count>
+struct Groups {
+  static_assert(Count > 0, "nn::Groups: at least 1");
+  static constexpr int count = Count;
 };
 
 namespace detail {
@@ -50,24 +67,74 @@ inline constexpr float ratio = static_cast<float>(static_cast<double>(Ratio::num
 template <class Option, class... Options>
 inline constexpr bool has = (false || ... || std::is_same_v<Option, Options>);
 
-template <class T>
-inline constexpr bool is_strides = false;
-template <int H, int W>
-inline constexpr bool is_strides<Strides<H, W>> = true;
-
-/// The Strides among the options, or Strides<1>.
-template <class... Options>
+/// The Strides among the options, or else Default.
+template <class Default, class... Options>
 struct StridesOf {
-  using type = Strides<1>;
+  using type = Default;
 };
-template <class First, class... Rest>
-struct StridesOf<First, Rest...> {
-  using type = typename StridesOf<Rest...>::type;
-};
-template <int H, int W, class... Rest>
-struct StridesOf<Strides<H, W>, Rest...> {
+template <class Default, class First, class... Rest>
+struct StridesOf<Default, First, Rest...> : StridesOf<Default, Rest...> {};
+template <class Default, int H, int W, class... Rest>
+struct StridesOf<Default, Strides<H, W>, Rest...> {
   using type = Strides<H, W>;
 };
+
+/// The Padding among the options, or else Padding<0>.
+template <class... Options>
+struct PaddingOf {
+  using type = Padding<0>;
+};
+template <class First, class... Rest>
+struct PaddingOf<First, Rest...> : PaddingOf<Rest...> {};
+template <int Top, int Left, int Bottom, int Right, class... Rest>
+struct PaddingOf<Padding<Top, Left, Bottom, Right>, Rest...> {
+  using type = Padding<Top, Left, Bottom, Right>;
+};
+
+/// The Groups among the options, or else 1.
+template <class... Options>
+inline constexpr int groups = 1;
+template <class First, class... Rest>
+inline constexpr int groups<First, Rest...> = groups<Rest...>;
+template <int Count, class... Rest>
+inline constexpr int groups<Groups<Count>, Rest...> = Count;
+
+/// The windows of Size x Size that a layer with these options lays over an image of type X.
+template <class X, int Size, class DefaultStrides, class... Options>
+struct Windows {
+  using Stride = typename StridesOf<DefaultStrides, Options...>::type;
+  using Explicit = typename PaddingOf<Options...>::type;
+  static constexpr bool same = has<Same, Options...>;
+
+  /// Pixels that Same adds along an axis in all.
+  static constexpr int added(int extent, int stride) {
+    const int total = ((extent + stride - 1) / stride - 1) * stride + Size - extent;
+    return total > 0 ? total : 0;
+  }
+  static constexpr int rows = same ? added(X::height(), Stride::height) : 0;
+  static constexpr int columns = same ? added(X::width(), Stride::width) : 0;
+  static constexpr int top = same ? rows / 2 : Explicit::top, bottom = same ? rows - rows / 2 : Explicit::bottom;
+  static constexpr int left = same ? columns / 2 : Explicit::left,
+                       right = same ? columns - columns / 2 : Explicit::right;
+  static constexpr bool padded = top + bottom + left + right > 0;
+
+  template <class Layer, class Position>
+  static consteval void check() {
+    using Got = error::got_t<X>;
+    error::require < top < Size&& bottom < Size&& left <
+        Size&& right<Size, error::padding_must_be_smaller_than_the_window<Layer, Position, Got>>();
+    error::require<(X::height() + top + bottom >= Size && X::width() + left + right >= Size),
+                   error::window_must_fit_into_the_image<Layer, Position, Got>>();
+  }
+};
+
+/// Refuses what is no image, then windows that do not fit on it.
+template <class Layer, class X, class Position, int Size, class DefaultStrides, class... Options>
+consteval void check_windows() {
+  error::require<X::rank == 3,
+                 error::input_must_be_an_image_height_x_width_x_channels<Layer, Position, error::got_t<X>>>();
+  if constexpr (X::rank == 3) Windows<X, Size, DefaultStrides, Options...>::template check<Layer, Position>();
+}
 
 /// Applies the options that are layers themselves: the activation.
 template <class... Options>

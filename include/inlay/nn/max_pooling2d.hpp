@@ -1,35 +1,30 @@
-// MaxPooling2D over windows that tile the image: H x W x C to H/n x W/n x C.
+// MaxPooling2D: H x W x C to P x Q x C.
 #pragma once
 
 #include <inlay/nn/layer.hpp>
 
-namespace inlay {
-namespace error {
-template <class Layer, class Position, class Got>
-struct pooling_window_does_not_divide_the_image;
-}
+namespace inlay::nn {
 
-namespace nn {
-
-template <int Height, int Width = Height>
+/// Keras' MaxPooling2D over windows of Size x Size. Options: Strides<n> (default: the window's size), Same,
+/// Padding<...> or Valid (default). What padding adds never is the maximum; rows and columns behind the last whole
+/// window are left out.
+template <int Size, class... Options>
 struct MaxPooling2D {
   static constexpr const char* name = "max_pooling2d";
+  static_assert(Size >= 1 && Size <= 16, "nn::MaxPooling2D: windows from 1 x 1 to 16 x 16");
 
   template <class X, class Position>
   static consteval void check() {
-    using Got = error::got_t<X>;
-    error::require<X::rank == 3,
-                   error::input_must_be_an_image_height_x_width_x_channels<MaxPooling2D, Position, Got>>();
-    error::require<X::rank != 3 || (X::height() % Height == 0 && X::width() % Width == 0),
-                   error::pooling_window_does_not_divide_the_image<MaxPooling2D, Position, Got>>();
+    detail::check_windows<MaxPooling2D, X, Position, Size, Strides<Size>, Options...>();
   }
 
   template <SymbolicTensor X>
   static constexpr auto call(X x) {
     check<X, error::called_directly>();
-    return max_pool<Height, Width>(x);
+    using Windows = detail::Windows<X, Size, Strides<Size>, Options...>;
+    return max_pool<Size, Size, Windows::Stride::height, Windows::Stride::width, Windows::top, Windows::left,
+                    Windows::bottom, Windows::right>(x);
   }
 };
 
-}  // namespace nn
-}  // namespace inlay
+}  // namespace inlay::nn

@@ -166,26 +166,29 @@ class Interpreter {
     }
   }
 
-  /// max_index, gather and scatter. Windows tile the image.
+  /// max_index, gather and scatter.
   void window(const Node& n, int s, double* out) {
-    const int wh = n.window.height, ww = n.window.width;
+    const Window& v = n.window;
     const Shape& pooled = n.op == Op::scatter ? operand(n, 1).shape : n.shape;
-    const int columns = pooled.extents[1] * ww, channels = pooled.extents[2];
-    auto pixel = [&](int p, int q, int c, int index) {
-      return ((p * wh + index / ww) * columns + q * ww + index % ww) * channels + c;
+    const Shape& image = n.op == Op::scatter ? n.shape : operand(n, 0).shape;
+    auto pixel = [&](int p, int q, int c, int index) {  // negative outside of the image
+      const int row = p * v.stride_h - v.pad_top + index / v.width;
+      const int column = q * v.stride_w - v.pad_left + index % v.width;
+      const bool inside = row >= 0 && row < image.extents[0] && column >= 0 && column < image.extents[1];
+      return inside ? (row * image.extents[1] + column) * image.extents[2] + c : -1;
     };
     each(pooled, [&](const int* at, std::int64_t i) {
       const int p = at[0], q = at[1], c = at[2];
       if (n.op == Op::max_index) {
         const double* x = data(n, 0, s);
-        int best = 0;
-        for (int w = 1; w < wh * ww; ++w)
-          if (x[pixel(p, q, c, w)] > x[pixel(p, q, c, best)]) best = w;
+        int best = -1;
+        for (int w = 0; w < v.height * v.width; ++w)
+          if (pixel(p, q, c, w) >= 0 && (best < 0 || x[pixel(p, q, c, w)] > x[pixel(p, q, c, best)])) best = w;
         out[i] = best;
       } else {
         const int from = pixel(p, q, c, static_cast<int>(data(n, 1, s)[i]));
         if (n.op == Op::gather) out[i] = data(n, 0, s)[from];
-        else out[from] = data(n, 0, s)[i];
+        else out[from] += data(n, 0, s)[i];
       }
     });
   }

@@ -152,7 +152,7 @@ class PlanInterpreter {
   double run(const Step& step, const At& at, int s, double value, double position) {
     auto in = [&](int k) { return registers[static_cast<std::size_t>(step.registers[k])]; };
     const std::int64_t sample = std::int64_t{s} * step.sample_stride;
-    const At pooled{at[0], at[1] / step.window_height, at[2] / step.window_width, at[3]};
+    const Window& v = step.window;
     switch (step.kind) {
       case StepKind::load: return load(bound(step.slot), sample + index(step.strides, at));
       case StepKind::store: store(bound(step.slot), sample + index(step.strides, at), in(0)); return in(0);
@@ -160,15 +160,23 @@ class PlanInterpreter {
       case StepKind::iota: return at[static_cast<std::size_t>(step.which)];
       case StepKind::result: return step.which == 0 ? value : position;
       case StepKind::scatter: {
-        const std::int64_t from = sample + index(step.strides, pooled);
-        const int here = at[1] % step.window_height * step.window_width + at[2] % step.window_width;
-        return load(bound(step.index_slot), from) == here ? load(bound(step.slot), from) : 0;
+        double sum = 0;
+        for (int r = 0; r < v.height; ++r)
+          for (int t = 0; t < v.width; ++t) {  // the windows in which the pixel is at (r, t)
+            const int row = at[1] + v.pad_top - r, column = at[2] + v.pad_left - t;
+            const int p = row / v.stride_h, q = column / v.stride_w;
+            if (row < 0 || column < 0 || row % v.stride_h != 0 || column % v.stride_w != 0) continue;
+            if (step.rows > 0 && (p >= step.rows || q >= step.columns)) continue;
+            const std::int64_t from = sample + index(step.strides, {at[0], p, q, at[3]});
+            if (load(bound(step.index_slot), from) == r * v.width + t) sum += load(bound(step.slot), from);
+          }
+        return sum;
       }
       case StepKind::gather: {
         const std::int64_t which = std::int64_t{s} * step.pooled_sample_stride + index(step.pooled_strides, at);
         const int named = static_cast<int>(load(bound(step.index_slot), which));
-        const At from{at[0], at[1] * step.window_height + named / step.window_width,
-                      at[2] * step.window_width + named % step.window_width, at[3]};
+        const At from{at[0], at[1] * v.stride_h - v.pad_top + named / v.width,
+                      at[2] * v.stride_w - v.pad_left + named % v.width, at[3]};
         return load(bound(step.slot), sample + index(step.strides, from));
       }
       case StepKind::random:
@@ -176,7 +184,7 @@ class PlanInterpreter {
                               static_cast<std::uint32_t>(index(step.strides, at)), static_cast<int>(step.value));
       case StepKind::lookup: {
         const double row = in(0), column = in(1);
-        if (!(row >= 0 && row < step.window_height && column >= 0 && column < step.window_width)) return 0;
+        if (!(row >= 0 && row < step.rows && column >= 0 && column < step.columns)) return 0;
         return load(bound(step.slot),
                     sample + index(step.strides, {at[0], static_cast<int>(row), static_cast<int>(column), at[3]}));
       }
@@ -257,17 +265,17 @@ class PlanInterpreter {
   }
 
   void pool(const Stage& stage, int s, const Values& x) {
-    Shape pooled = stage.domain;
-    pooled.extents[1] /= stage.pool_height;
-    pooled.extents[2] /= stage.pool_width;
-    each(pooled, [&](const At& at) {
+    const Window& v = stage.pool;
+    each(stage.pooled, [&](const At& at) {
       double best = 0;
-      int which = 0;
-      for (int w = 0; w < stage.pool_height * stage.pool_width; ++w) {
-        const At from{at[0], at[1] * stage.pool_height + w / stage.pool_width,
-                      at[2] * stage.pool_width + w % stage.pool_width, at[3]};
+      int which = -1;
+      for (int w = 0; w < v.height * v.width; ++w) {
+        const At from{at[0], at[1] * v.stride_h - v.pad_top + w / v.width,
+                      at[2] * v.stride_w - v.pad_left + w % v.width, at[3]};
+        if (from[1] < 0 || from[1] >= stage.domain.extents[1] || from[2] < 0 || from[2] >= stage.domain.extents[2])
+          continue;
         const double here = x[position(stage.domain, from)];
-        if (w == 0 || here > best) best = here, which = w;
+        if (which < 0 || here > best) best = here, which = w;
       }
       body(stage.post, at, s, best, which);
     });

@@ -34,6 +34,7 @@ class CpuEngine {
 
   void upload(int parameter, const float* values) {
     std::memcpy(data(parameter), values, static_cast<std::size_t>(count(parameter)) * 4);
+    parameters_changed();
   }
   void download(int parameter, float* values) const {
     std::memcpy(values, data(parameter), static_cast<std::size_t>(count(parameter)) * 4);
@@ -58,6 +59,7 @@ class CpuEngine {
       gathered_labels[static_cast<std::size_t>(i)] = source_labels[picks[i]];
     }
     run(prepare(training), gathered.data(), gathered_labels.data(), count, numbers);
+    parameters_changed();
   }
   /// Loss and metric of `count` samples, without training. `numbers`: the loss's.
   void evaluate(const void* samples, const int* labels, int count, const float* numbers) {
@@ -94,6 +96,10 @@ class CpuEngine {
   static std::int64_t count(int parameter) { return Training::plan.parameters.data[parameter].shape.count(); }
   float* data(int parameter) const { return parameters[static_cast<std::size_t>(parameter)].floats(); }
 
+  void parameters_changed() {
+    if (evaluation) evaluation->parameters_changed();
+    if (prediction) prediction->parameters_changed();
+  }
   template <class P>
   cpu::Executor<P>& prepare(std::unique_ptr<cpu::Executor<P>>& program) {
     if (!program) {

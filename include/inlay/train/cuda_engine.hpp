@@ -57,6 +57,7 @@ class CudaEngine {
   void upload(int parameter, const float* values) {
     parameters.upload(parameter, {values, parameters.size(parameter)}, *stream);
     stream->synchronize();
+    parameters_changed();
   }
   void download(int parameter, float* values) const {
     parameters.download(parameter, {values, parameters.size(parameter)}, *stream);
@@ -88,6 +89,7 @@ class CudaEngine {
     for (int i = 2; i < Training::plan.inputs.size; ++i) program.set_number(i, numbers[i - 2]);
     program.set_cursor(first);
     program.replay(count);
+    parameters_changed();
     add_to_sums(program, count);
   }
   void evaluate(const void* samples, const int* labels, int count, const float* numbers) {
@@ -134,6 +136,10 @@ class CudaEngine {
   std::unique_ptr<cuda::Executor<Prediction, Multiplied>> prediction;
   std::int64_t pending = 0;
 
+  void parameters_changed() {
+    if (evaluation) evaluation->parameters_changed();
+    if (prediction) prediction->parameters_changed();
+  }
   template <class P>
   cuda::Executor<P, Multiplied>& prepare(std::unique_ptr<cuda::Executor<P, Multiplied>>& program) {
     if (!program) {
