@@ -52,11 +52,11 @@ inline std::vector<unsigned char> bytes_of(const Values& values, Element element
 }
 
 /// An executor with its own parameters.
-template <class P>
+template <class P, Precision Multiplied = Precision::fp32>
 struct Device {
   cuda::Stream stream;
   cuda::Parameters parameters = cuda::Parameters::of<P>(stream);
-  cuda::Executor<P> executor{stream};
+  cuda::Executor<P, Multiplied> executor{stream};
 
   explicit Device(const Case& c) {
     executor.bind_parameters(parameters);
@@ -98,9 +98,9 @@ inline double difference(const std::vector<float>& got, const Values& expected) 
 }
 
 /// The worst difference of outputs and parameters after each of `steps` runs, the parameters carried on.
-template <class P>
+template <class P, Precision Multiplied = Precision::fp32>
 double stray(Case c, int samples, int steps = 1, bool replay = false) {
-  Device<P> device(c);
+  Device<P, Multiplied> device(c);
   const Graph graph = thaw(P::graph);
   double worst = 0;
   for (int step = 0; step < steps; ++step) {

@@ -147,3 +147,22 @@ TEST_CASE("fresh device memory is not zero, so that what a kernel forgets to wri
 }
 
 #endif
+
+TEST_CASE("a precision that the device or the compiled kernels do not have is refused") {
+  const auto refusal = [](int major, int minor, int compiled_for, Precision precision) {
+    return message_of([&] { require_precision({0, "a GPU", major, minor, 1, 1, compiled_for}, precision); });
+  };
+  CHECK(refusal(6, 1, 61, Precision::fp32) == "");
+  CHECK(refusal(7, 5, 75, Precision::fp16) == "");
+  CHECK(refusal(8, 0, 80, Precision::bf16) == "");
+  CHECK(refusal(9, 0, 90, Precision::tf32) == "");
+  CHECK(refusal(7, 5, 75, Precision::bf16) ==
+        "compile: Precision::bf16 needs a GPU of compute capability 8.0 or newer, but a GPU has 7.5: use "
+        "Precision::fp16 or Precision::fp32");
+  CHECK(refusal(7, 0, 70, Precision::fp16) ==
+        "compile: Precision::fp16 needs a GPU of compute capability 7.5 or newer, but a GPU has 7.0: use "
+        "Precision::fp32");
+  CHECK(refusal(9, 0, 75, Precision::tf32) ==
+        "compile: Precision::tf32 needs a GPU of compute capability 8.0 or newer, but this program's kernels for a GPU "
+        "were compiled for sm_75: compile it for sm_90");
+}

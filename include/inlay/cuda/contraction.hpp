@@ -8,9 +8,8 @@
 
 namespace inlay::cuda {
 
-template <Mode M, class G, bool Batched, class A, class B, class E, class Side>
-struct Runner<kernel::Contraction<M, G, Batched, A, B, E, Side>> : RunnerDefaults {
-  using C = kernel::Contraction<M, G, Batched, A, B, E, Side>;
+template <class C>
+struct ContractionRunner : RunnerDefaults {
   using P = Product<C>;
 
   static constexpr std::int64_t scratch_bytes(int samples) {
@@ -27,7 +26,7 @@ struct Runner<kernel::Contraction<M, G, Batched, A, B, E, Side>> : RunnerDefault
     if constexpr (P::split)
       enqueue<Finish<C>>(stream, Finish<C>::grid(samples), slots, samples, split.parts, scratch, sums);
     if constexpr (P::summed > 0) {
-      using Sums = FinishSums<P::summed, P::channels, Side>;
+      using Sums = FinishSums<P::summed, P::channels, typename C::side>;
       enqueue<Sums>(stream, {Sums::blocks}, slots, sum_parts(samples), sums);
     }
   }
@@ -37,5 +36,11 @@ struct Runner<kernel::Contraction<M, G, Batched, A, B, E, Side>> : RunnerDefault
     return P::split ? Finish<C>::sum_parts(samples) : P::row_tiles(samples);
   }
 };
+
+template <Mode M, class G, bool Batched, class A, class B, class E, class Side>
+struct Runner<kernel::Contraction<M, G, Batched, A, B, E, Side>>
+    : ContractionRunner<kernel::Contraction<M, G, Batched, A, B, E, Side>> {};
+template <Precision P, class Contraction>
+struct Runner<Precise<P, Contraction>> : ContractionRunner<Precise<P, Contraction>> {};
 
 }  // namespace inlay::cuda

@@ -1,4 +1,4 @@
-// Grids of blocks and small vectors of elements: the two value types that host code and kernels share.
+// Grids of blocks and small vectors of elements: the value types that host code and kernels share.
 #pragma once
 
 #include <cstdint>
@@ -23,5 +23,8 @@ struct alignas(sizeof(T) * N) Vector {
   INLAY_HOST_DEVICE constexpr T& operator[](int i) { return values[i]; }
   INLAY_HOST_DEVICE constexpr const T& operator[](int i) const { return values[i]; }
 };
+
+/// 16 bytes, the most that one lane moves at once: the unit of tiles for tensor cores.
+using Chunk = Vector<std::uint32_t, 4>;
 
 }  // namespace inlay::cuda

@@ -23,7 +23,8 @@
 
 namespace inlay::cuda {
 
-template <class Program>
+/// Contractions multiply in precision P; everything else, and all memory, is fp32.
+template <class Program, Precision P = Precision::fp32>
 class Executor {
  public:
   /// Work is enqueued on `stream`, which outlives the executor.
@@ -179,7 +180,9 @@ class Executor {
   template <int... L>
   static std::int64_t scratch_floats(int samples, std::integer_sequence<int, L...>) {
     std::int64_t most = 0;
-    ((most = std::max(most, Runner<kernel::lowered_t<Program, L>>::scratch_bytes(batch_of<L>(samples)) / 4)), ...);
+    ((most = std::max(
+          most, Runner<in_precision_t<P, kernel::lowered_t<Program, L>>>::scratch_bytes(batch_of<L>(samples)) / 4)),
+     ...);
     return most;
   }
 
@@ -217,7 +220,8 @@ class Executor {
     Slots<bindings.count> slots;
     for (int b = 0; b < bindings.count; ++b)
       bind(slots, b, plan().values[plan().bindings[bindings.first + b]], samples);
-    Runner<kernel::lowered_t<Program, L>>::run(stream, slots, batch_of<L>(samples), scratch_memory.view());
+    Runner<in_precision_t<P, kernel::lowered_t<Program, L>>>::run(stream, slots, batch_of<L>(samples),
+                                                                  scratch_memory.view());
   }
 
   std::int64_t offset(const Value& value, int samples) const {

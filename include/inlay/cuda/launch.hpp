@@ -1,5 +1,6 @@
 // Starts a kernel: a type with `static INLAY_DEVICE void run(Arguments...)`. Where it has a constant `threads`,
-// blocks have that size and the compiler may use all registers that it leaves.
+// blocks have that size and the compiler may use all registers that it leaves, or, where there is a constant
+// `least_blocks`, those that it leaves to each of so many blocks on a multiprocessor.
 #pragma once
 
 #include <cstring>
@@ -46,13 +47,20 @@ concept SizedKernel = requires {
 
 namespace detail {
 
+/// How many blocks of a kernel a multiprocessor must be able to hold: the more, the fewer registers a thread has.
+template <class Kernel>
+inline constexpr int least_blocks = 0;
+template <class Kernel>
+requires requires { Kernel::least_blocks; }
+inline constexpr int least_blocks<Kernel> = Kernel::least_blocks;
+
 template <class Kernel, class... Arguments>
 __global__ void entry(Arguments... arguments) {
   Kernel::run(arguments...);
 }
 
 template <SizedKernel Kernel, class... Arguments>
-__global__ void __launch_bounds__(Kernel::threads) sized_entry(Arguments... arguments) {
+__global__ void __launch_bounds__(Kernel::threads, least_blocks<Kernel>) sized_entry(Arguments... arguments) {
   Kernel::run(arguments...);
 }
 

@@ -10,6 +10,7 @@
 // device, so that results are the same everywhere.
 #pragma once
 
+#include <inlay/cuda/precise.hpp>
 #include <inlay/cuda/side_sums.hpp>
 #include <inlay/kernel/kernels.hpp>
 
@@ -53,6 +54,7 @@ struct Product {
   using G = typename Contraction::geometry;
   using Pool = typename Contraction::epilogue::pool;
   static constexpr Mode mode = Contraction::mode;
+  static constexpr Precision precision = precision_of<Contraction>;
   static constexpr bool weights = mode == Mode::weight_gradient;  // is the result a weight?
   static constexpr int groups = G::groups;
   static constexpr int taps = G::R * G::S, group_inputs = G::C / groups, group_outputs = G::K / groups;
@@ -74,11 +76,12 @@ struct Product {
   static constexpr int tile_columns = columns > 32 ? 64 : columns > 16 ? 32 : 16;
   static constexpr int tile_rows() {
     if (!weights) return pixels >= 64 ? 128 : 64;
-    if (tapped <= 16) return 16;
-    if (tapped <= 32) return 32;
+    if (precision == Precision::fp32 && tapped <= 32) return tapped <= 16 ? 16 : 32;
     return ceil_divide(tapped, 128) * 128 * 20 <= tapped * 23 ? 128 : 64;  // 128 where little of it is wasted
   }
-  using Shape = Tile<tile_rows(), tile_columns, 16>;
+  // A row of a tile for tensor cores is 64 bytes in any precision.
+  static constexpr int tile_depth = precision == Precision::bf16 || precision == Precision::fp16 ? 32 : 16;
+  using Shape = Tile<tile_rows(), tile_columns, tile_depth>;
   static constexpr int column_tiles = ceil_divide(columns, Shape::columns);
 
   // --- which pixel a row is ------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <inlay/cuda/check.hpp>
+#include <inlay/cuda/precise.hpp>
 #include <optional>
 #include <string>
 
@@ -15,6 +16,7 @@ struct Device {
   int major, minor;  // compute capability
   int multiprocessors;
   std::size_t memory_bytes;
+  int compiled_for;  // ten times the compute capability that its kernels were written for: 80 for sm_80 and sm_86
 };
 
 /// A usable device, made the current one, or the reason why there is none.
@@ -36,9 +38,11 @@ inline std::string version_text(int version) {
 template <class>
 __global__ void probe() {}
 
-inline cudaError_t find_kernel_image() {
-  cudaFuncAttributes attributes;
-  return cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(&probe<void>));
+inline cudaError_t find_kernel_image(int& compiled_for) {
+  cudaFuncAttributes attributes{};
+  const cudaError_t status = cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(&probe<void>));
+  compiled_for = attributes.ptxVersion;
+  return status;
 }
 
 /// The architectures this program's kernels were compiled for: "sm_75 sm_90".
@@ -53,7 +57,8 @@ inline std::string compiled_architectures() {
 
 #else
 
-inline cudaError_t find_kernel_image() {
+inline cudaError_t find_kernel_image(int& compiled_for) {
+  compiled_for = emulator::device().major * 10 + emulator::device().minor;
   return emulator::device().has_kernel_image ? cudaSuccess : cudaErrorNoKernelImageForDevice;
 }
 inline std::string compiled_architectures() { return "the emulator"; }
@@ -84,12 +89,13 @@ inline DeviceQuery usable_device(int ordinal = 0) {
                 " visible, numbered from 0"};
 
   cudaDeviceProp properties{};
+  int compiled_for = 0;
   cudaError_t status = cudaSetDevice(ordinal);
   if (status == cudaSuccess) status = cudaGetDeviceProperties(&properties, ordinal);
   const std::string named = std::string(properties.name) + " (sm_" + std::to_string(properties.major) +
                             std::to_string(properties.minor) + ")";
   if (status == cudaSuccess) {
-    status = detail::find_kernel_image();
+    status = detail::find_kernel_image(compiled_for);
     if (status != cudaSuccess) {
       cudaGetLastError();
       return {{},
@@ -104,8 +110,23 @@ inline DeviceQuery usable_device(int ordinal = 0) {
                 cudaGetErrorString(status) + ")"};
   }
   return {Device{ordinal, properties.name, properties.major, properties.minor, properties.multiProcessorCount,
-                 properties.totalGlobalMem},
+                 properties.totalGlobalMem, compiled_for},
           {}};
+}
+
+/// Throws Error if the device, or its kernels in this program, cannot multiply in a precision.
+inline void require_precision(const Device& device, Precision precision) {
+  const int least = least_capability(precision), capability = 10 * device.major + device.minor;
+  const std::string needs = std::string("compile: Precision::") + name_of(precision) +
+                            " needs a GPU of compute capability " + std::to_string(least / 10) + "." +
+                            std::to_string(least % 10) + " or newer";
+  if (capability < least)
+    throw Error(needs + ", but " + device.name + " has " + std::to_string(device.major) + "." +
+                std::to_string(device.minor) + ": use " +
+                (capability >= least_capability(Precision::fp16) ? "Precision::fp16 or " : "") + "Precision::fp32");
+  if (device.compiled_for < least)
+    throw Error(needs + ", but this program's kernels for " + device.name + " were compiled for sm_" +
+                std::to_string(device.compiled_for) + ": compile it for sm_" + std::to_string(capability));
 }
 
 }  // namespace inlay::cuda

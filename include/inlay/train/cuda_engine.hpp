@@ -29,7 +29,7 @@ struct AddToSums {
 
 }  // namespace cuda
 
-template <class Net, class Optimizer, class Loss, class Metric>
+template <class Net, class Optimizer, class Loss, class Metric, Precision Multiplied = Precision::fp32>
 class CudaEngine {
  public:
   using Training = Program<TrainingGraph<Net, Optimizer, Loss, Metric>>;
@@ -40,7 +40,7 @@ class CudaEngine {
       Prediction::plan.inputs.data[0].shape.count() * size_of(Prediction::plan.inputs.data[0].element);
 
   explicit CudaEngine(const cuda::Device& on)
-      : device(on),
+      : device(supporting(on)),
         stream(std::make_unique<cuda::Stream>()),
         parameters(cuda::Parameters::of<Training>(*stream)),
         device_sums(2, "the sums of loss and metric") {
@@ -49,7 +49,9 @@ class CudaEngine {
 
   /// "GPU, NVIDIA H100 80GB HBM3 (sm_90)"
   std::string description() const {
-    return "GPU, " + device.name + " (sm_" + std::to_string(device.major) + std::to_string(device.minor) + ")";
+    const std::string text =
+        "GPU, " + device.name + " (sm_" + std::to_string(device.major) + std::to_string(device.minor) + ")";
+    return Multiplied == Precision::fp32 ? text : text + ", multiplying in " + name_of(Multiplied);
   }
 
   void upload(int parameter, const float* values) {
@@ -118,15 +120,20 @@ class CudaEngine {
   }
 
  private:
+  static const cuda::Device& supporting(const cuda::Device& on) {
+    cuda::require_precision(on, Multiplied);
+    return on;
+  }
+
   cuda::Device device;
   std::unique_ptr<cuda::Stream> stream;
   mutable cuda::Parameters parameters;
   cuda::DeviceBuffer<unsigned char> data;
   cuda::DeviceBuffer<int> data_labels, device_order;
   cuda::DeviceBuffer<double> device_sums;
-  std::unique_ptr<cuda::Executor<Training>> training;
-  std::unique_ptr<cuda::Executor<Evaluation>> evaluation;
-  std::unique_ptr<cuda::Executor<Prediction>> prediction;
+  std::unique_ptr<cuda::Executor<Training, Multiplied>> training;
+  std::unique_ptr<cuda::Executor<Evaluation, Multiplied>> evaluation;
+  std::unique_ptr<cuda::Executor<Prediction, Multiplied>> prediction;
   std::int64_t pending = 0;
 
   void parameters_changed() {
@@ -134,15 +141,15 @@ class CudaEngine {
     if (prediction) prediction->parameters_changed();
   }
   template <class P>
-  cuda::Executor<P>& prepare(std::unique_ptr<cuda::Executor<P>>& program) {
+  cuda::Executor<P, Multiplied>& prepare(std::unique_ptr<cuda::Executor<P, Multiplied>>& program) {
     if (!program) {
-      program = std::make_unique<cuda::Executor<P>>(*stream);
+      program = std::make_unique<cuda::Executor<P, Multiplied>>(*stream);
       program->bind_parameters(parameters);
     }
     return *program;
   }
   template <class P>
-  void add_to_sums(const cuda::Executor<P>& program, int count) {
+  void add_to_sums(const cuda::Executor<P, Multiplied>& program, int count) {
     cuda::enqueue<cuda::AddToSums>(*stream, {1, 1, 1}, program.device_output(0), program.device_output(1),
                                    device_sums.view());
     pending += count;

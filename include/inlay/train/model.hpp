@@ -3,6 +3,7 @@
 // nvcc and a device is usable, on the CPU otherwise.
 #pragma once
 
+#include <inlay/core/precision.hpp>
 #include <inlay/core/random.hpp>
 #include <inlay/data/dataset.hpp>
 #include <inlay/data/shuffle.hpp>
@@ -38,11 +39,12 @@ struct CompileOptions {
   int verbose = 1;                    ///< 0: do not say what the model runs on
 };
 
-template <class Net, class Optimizer, class Loss, class Metric>
+/// `Multiplied`: see compile.
+template <class Net, class Optimizer, class Loss, class Metric, Precision Multiplied = Precision::fp32>
 class Model {
   using Cpu = CpuEngine<Net, Optimizer, Loss, Metric>;
 #ifdef __CUDACC__
-  using Engine = std::variant<Cpu, CudaEngine<Net, Optimizer, Loss, Metric>>;
+  using Engine = std::variant<Cpu, CudaEngine<Net, Optimizer, Loss, Metric, Multiplied>>;
 #else
   using Engine = std::variant<Cpu>;
 #endif
@@ -253,7 +255,7 @@ class Model {
 #ifdef __CUDACC__
     if (options.device != Device::cpu) {
       const cuda::DeviceQuery query = cuda::usable_device();
-      if (query) return Engine(std::in_place_type<CudaEngine<Net, Optimizer, Loss, Metric>>, *query.device);
+      if (query) return Engine(std::in_place_type<CudaEngine<Net, Optimizer, Loss, Metric, Multiplied>>, *query.device);
       if (options.device == Device::cuda) throw Error("compile: no GPU can be used: " + query.reason);
       if (options.verbose > 0) std::printf("Inlay uses the CPU, because %s\n", query.reason.c_str());
     }
@@ -371,11 +373,14 @@ class Model {
   }
 };
 
-/// Makes a model of a network type, ready to train.
-template <class Net, class Optimizer, class Loss, class Metric>
-Model<Net, Optimizer, Loss, Metric> compile(Optimizer optimizer, Loss loss, Metric,
-                                            const CompileOptions& options = {}) {
-  return Model<Net, Optimizer, Loss, Metric>(optimizer, options, loss);
+/// Makes a model of a network type, ready to train. `compile<Net, Precision::bf16>(...)`: on a GPU, tensor cores
+/// multiply what is rounded to bf16 (or fp16, tf32) and sum it in fp32; weights, activations, gradients and everything
+/// on the CPU stay fp32. fp16 has no exponents below 2^-24 and above 65504, and there is no loss scaling: prefer bf16
+/// for training. Throws Error where the GPU is too old for the precision.
+template <class Net, Precision Multiplied = Precision::fp32, class Optimizer, class Loss, class Metric>
+Model<Net, Optimizer, Loss, Metric, Multiplied> compile(Optimizer optimizer, Loss loss, Metric,
+                                                        const CompileOptions& options = {}) {
+  return Model<Net, Optimizer, Loss, Metric, Multiplied>(optimizer, options, loss);
 }
 
 }  // namespace inlay

@@ -40,7 +40,7 @@ struct Kernel {
 
 class Machine {
  public:
-  static constexpr int max_threads = Stacks::max_stacks, warp_size = 32, exchange_bytes = 16;
+  static constexpr int max_threads = Stacks::max_stacks, warp_size = 32, exchange_bytes = 64;
   static constexpr std::size_t max_shared_bytes = 227 * 1024;
 
   /// This OS thread's.
@@ -52,7 +52,7 @@ class Machine {
   /// Runs one block; throws what a thread of it threw, after all its fibres have unwound.
   void run(const Kernel& launched, const Dim3& block) {
     kernel = &launched;
-    if (shared.size() < kernel->shared_bytes / 16 + 1) shared.resize(kernel->shared_bytes / 16 + 1);
+    if (shared.size() <= kernel->shared_bytes / sizeof(Slot)) shared.resize(kernel->shared_bytes / sizeof(Slot) + 1);
     running.kernel = kernel->name;
     running.grid = kernel->grid;
     running.block = block;
@@ -64,6 +64,7 @@ class Machine {
       fibres[t] = make_fibre(stacks, t, &Machine::start);
       stops[t] = Stop{};
       warp_sequences[t] = 0;
+      groups[t] = 0;
     }
     started = 0;
     try {
@@ -96,6 +97,32 @@ class Machine {
     if (words && !running.byte_cells) [[likely]]
       touch<static_cast<int>(sizeof(V) + 3) / 4, Writes>(offset / 4);
     else touch<static_cast<int>(sizeof(V)), Writes>(offset);
+  }
+
+  // --- asynchronous copies (cuda/async_copy.hpp) of the running thread
+
+  /// A copy of a chunk to byte `offset` begins: until it is waited for, nobody may touch these bytes.
+  void begin_copy(std::size_t offset, const unsigned char* bytes) {
+    access<Chunk, true>(offset);
+    shadow.mark(offset, in_flight_cell);
+    Copy& copy = copies[running.thread].emplace_back(Copy{offset, groups[running.thread], {}});
+    std::memcpy(copy.bytes, bytes, sizeof copy.bytes);
+  }
+  void commit_copies() { ++groups[running.thread]; }
+
+  /// Delivers all but those of the last `left` groups.
+  void wait_copies(int left) {
+    std::vector<Copy>& own = copies[running.thread];
+    std::size_t kept = 0;
+    for (const Copy& copy : own) {
+      if (copy.group >= groups[running.thread] - left) {
+        own[kept++] = copy;
+        continue;
+      }
+      std::memcpy(running.shared + copy.offset, copy.bytes, sizeof copy.bytes);
+      shadow.mark(copy.offset, running.own_cell);
+    }
+    own.resize(kept);
   }
 
   /// One slot for each warp of the block, beside shared memory: block_reduce's.
@@ -145,6 +172,7 @@ class Machine {
     arrived(m.fibres[thread], m.scheduler, transfer);
     try {
       m.kernel->call(m.kernel->arguments);
+      if (!m.copies[thread].empty()) report("ends with asynchronous copies that it has not waited for");
     } catch (const Cancelled&) {
     } catch (...) {
       m.failure = std::current_exception();
@@ -162,6 +190,10 @@ class Machine {
     }
     cancelled = false;
     failure = nullptr;
+    for (int t = 0; t < started; ++t) {
+      for (const Copy& copy : copies[t]) shadow.mark(copy.offset, 0);
+      copies[t].clear();
+    }
   }
 
   [[noreturn]] void report_divergence(int first, int end, int other) {
@@ -182,6 +214,11 @@ class Machine {
   struct alignas(exchange_bytes) Slot {
     unsigned char bytes[exchange_bytes];
   };
+  struct Copy {
+    std::size_t offset;
+    int group;
+    unsigned char bytes[sizeof(Chunk)];
+  };
 
   const Kernel* kernel = nullptr;
   Stacks stacks;
@@ -189,6 +226,8 @@ class Machine {
   Fibre scheduler, fibres[max_threads];
   Stop stops[max_threads];
   int warp_sequences[max_threads] = {};
+  std::vector<Copy> copies[max_threads];  // under way
+  int groups[max_threads] = {};           // complete ones
   Slot exchanged[2][max_threads], warp_slots[max_threads / warp_size];
   std::vector<Slot> shared;
   std::exception_ptr failure;

@@ -31,7 +31,7 @@ class Exchange {
  public:
   Exchange(const T& value, const char* operation, const char* file, int line) {
     static_assert(std::is_trivially_copyable_v<T> && sizeof(T) % 4 == 0 && sizeof(T) <= Machine::exchange_bytes,
-                  "lanes exchange values of 4, 8, 12 or 16 bytes");
+                  "lanes exchange values of whole words");
     sequence = running.warp_sequence++;
     std::memcpy(machine.exchange(sequence, running.thread % 32), &value, sizeof(T));
     machine.wait(Stop::warp_operation, operation, file, line);
@@ -42,6 +42,7 @@ class Exchange {
     std::memcpy(&value, machine.exchange(sequence, lane), sizeof(T));
     return value;
   }
+  const T& in_lane(int lane) const { return *reinterpret_cast<const T*>(machine.exchange(sequence, lane)); }
 
  private:
   Machine& machine = Machine::mine();
@@ -171,6 +172,8 @@ class Shared {
   Vector<T, 4> load4(int i) const { return read<Vector<T, 4>>(*this, i); }
   void store2(int i, const Vector<T, 2>& v) const { write(*this, i, v); }
   void store4(int i, const Vector<T, 4>& v) const { write(*this, i, v); }
+
+  std::size_t address(int i) const { return checked<T>(i); }
 
  private:
   template <class U>

@@ -3,7 +3,8 @@
 //   read of a word not written since the block began          -> uninitialised,
 //   write after another thread's read or write, or read after another's write, without a barrier between -> race.
 // sync_warp orders the lanes of its own warp only. From a block's first access to less than a word on, each byte has
-// cells of its own. The usual case, no defect, is four cells at a time without a branch.
+// cells of its own. What an asynchronous copy is about to write is marked as written at the end of time, so that every
+// access to it conflicts. The usual case, no defect, is four cells at a time without a branch.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +17,7 @@ namespace inlay::cuda::emulator {
 // A cell's code is the thread's number, or for readers also: several lanes of warp w, or threads of several warps.
 inline constexpr int code_bits = 11;
 inline constexpr std::int32_t code_mask = (1 << code_bits) - 1, several_lanes = 1024, several_warps = code_mask;
+inline constexpr std::int32_t in_flight_cell = 0x7fffffff - 1;  // later than all, by none of the threads
 
 /// The memory behind Running::writers and readers, and the clock.
 class Shadow {
@@ -57,6 +59,12 @@ class Shadow {
     warp_base_cells[warp] = tick();
   }
 
+  /// Sets the writer of the chunk at that byte.
+  void mark(std::size_t offset, std::int32_t cell) {
+    const std::size_t first = running.byte_cells ? offset : offset / 4, cells = running.byte_cells ? 16 : 4;
+    std::fill_n(writers.begin() + static_cast<std::ptrdiff_t>(first), cells, cell);
+  }
+
   /// Sets what `running` needs to know when a thread goes on.
   void resume(int thread) const {
     running.base_cell = base_cell;
@@ -70,7 +78,8 @@ class Shadow {
   std::int32_t tick() { return now = ++time << code_bits; }
 
   void restart_clock() {
-    for (std::int32_t& cell : writers) cell = cell >= running.first_cell ? (1 << code_bits | (cell & code_mask)) : 0;
+    for (std::int32_t& cell : writers)
+      if (cell != in_flight_cell) cell = cell >= running.first_cell ? (1 << code_bits | (cell & code_mask)) : 0;
     readers.assign(readers.size(), 0);
     time = 1;
     running.first_cell = 1 << code_bits;
@@ -100,6 +109,9 @@ inline std::string accessor(std::int32_t cell) {
   for (std::size_t i = first; i < first + static_cast<std::size_t>(cells); ++i) {
     const std::int32_t writer = running.writers[i], reader = running.readers[i];
     const std::string where = " byte " + std::to_string(running.byte_cells ? i : 4 * i) + " of shared memory";
+    if (writer == in_flight_cell)
+      report((writes ? "writes" : "reads") + where +
+             ", which an asynchronous copy is still to write: wait_copies, and then a barrier, are missing");
     if (!writes && writer < running.first_cell)
       report("reads" + where +
              ", which no thread of the block has written so far: it is uninitialised, or a barrier is missing");

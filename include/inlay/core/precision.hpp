@@ -1,0 +1,20 @@
+// How exactly contractions multiply. Values in memory are fp32 in any case and sums are accumulated in fp32; with a
+// precision below fp32 a GPU's tensor cores take operands that are rounded when they are loaded.
+#pragma once
+
+#include <cstdint>
+
+namespace inlay {
+
+enum class Precision : std::uint8_t { fp32, tf32, bf16, fp16 };
+
+/// Half a unit in the last place, relative: an operand x becomes x (1 + d) with |d| at most this.
+constexpr double unit_roundoff(Precision p) {
+  return p == Precision::fp32 ? 0x1p-24 : p == Precision::bf16 ? 0x1p-8 : 0x1p-11;
+}
+
+constexpr const char* name_of(Precision p) {
+  return p == Precision::fp32 ? "fp32" : p == Precision::tf32 ? "tf32" : p == Precision::bf16 ? "bf16" : "fp16";
+}
+
+}  // namespace inlay
