@@ -9,25 +9,14 @@ os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="2", CUDA_VIS
 
 import keras
 import tensorflow
-from keras import layers
+
+from keras_network import network
 
 tensorflow.config.threading.set_intra_op_parallelism_threads(arguments.threads)
 tensorflow.config.threading.set_inter_op_parallelism_threads(arguments.threads)
 
 images, labels = training_data(arguments.data)
-model = keras.Sequential(
-    [
-        layers.Input((28, 28, 1), dtype="uint8"),
-        layers.Rescaling(1 / 255),
-        layers.Conv2D(32, 3, padding="same", activation="relu"),
-        layers.Conv2D(64, 3, padding="same", activation="relu"),
-        layers.Conv2D(64, 3, padding="same", activation="relu"),
-        layers.MaxPooling2D(2),
-        layers.Flatten(),
-        layers.Dense(64, activation="relu"),
-        layers.Dense(10),
-    ]
-)
+model = network()
 model.compile(
     optimizer=keras.optimizers.Adam(1e-3),
     loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),

@@ -15,6 +15,7 @@ import time
 import torch
 from torch import nn
 
+from pytorch_network import Net
 from worker import training_data
 
 
@@ -27,26 +28,16 @@ def options():
     return parser.parse_args()
 
 
-class Net(nn.Module):
+class Measures(nn.Module):
+    """images: N x 28 x 28 x 1, uint8. Returns the loss and the number of right answers."""
+
     def __init__(self):
         super().__init__()
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(1, 32, 3, padding="same"),
-            nn.ReLU(),
-            nn.Conv2d(32, 64, 3, padding="same"),
-            nn.ReLU(),
-            nn.Conv2d(64, 64, 3, padding="same"),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-        )
-        self.dense = nn.Sequential(nn.Linear(14 * 14 * 64, 64), nn.ReLU(), nn.Linear(64, 10))
+        self.net = Net()
         self.cross_entropy = nn.CrossEntropyLoss()
 
     def forward(self, images, labels):
-        """images: N x 28 x 28 x 1, uint8. Returns the loss and the number of right answers."""
-        x = (images.float() / 255).permute(0, 3, 1, 2)
-        x = self.convolutions(x)
-        logits = self.dense(x.permute(0, 2, 3, 1).flatten(1))  # memory order: flattening copies nothing
+        logits = self.net(images)
         return self.cross_entropy(logits, labels), (logits.detach().argmax(1) == labels).sum()
 
 
@@ -56,7 +47,7 @@ torch.backends.cuda.matmul.allow_tf32 = tf32
 torch.backends.cudnn.allow_tf32 = tf32
 
 images, labels = (torch.from_numpy(a.copy()).cuda() for a in training_data(arguments.data))
-net = Net().cuda().to(memory_format=torch.channels_last)
+net = Measures().cuda().to(memory_format=torch.channels_last)
 optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, eps=1e-7, fused=True)
 
 

@@ -7,28 +7,8 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 import torch
 from torch import nn
 
+from pytorch_network import Net
 from worker import options, serve, training_data
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(1, 32, 3, padding="same"),
-            nn.ReLU(),
-            nn.Conv2d(32, 64, 3, padding="same"),
-            nn.ReLU(),
-            nn.Conv2d(64, 64, 3, padding="same"),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-        )
-        self.dense = nn.Sequential(nn.Linear(14 * 14 * 64, 64), nn.ReLU(), nn.Linear(64, 10))
-
-    def forward(self, images):
-        """images: N x 28 x 28 x 1, uint8"""
-        x = (images.float() / 255).permute(0, 3, 1, 2)
-        x = self.convolutions(x)
-        return self.dense(x.permute(0, 2, 3, 1).flatten(1))  # memory order: flattening copies nothing
 
 
 arguments = options()

@@ -1,0 +1,123 @@
+"""What the comparisons share: the peers' Python, worker processes that take turns, what else the machine was doing, and
+what must stand beside every figure."""
+
+import glob
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+import venv
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+VENV = os.path.join(HERE, ".venv-bench")
+
+
+def install():
+    """The peers' Python, with everything in requirements.txt."""
+    python = os.path.join(VENV, "bin", "python")
+    requirements = os.path.join(HERE, "requirements.txt")
+    stamp = os.path.join(VENV, "installed")
+    with open(requirements) as file:
+        wanted = file.read()
+    if os.path.exists(stamp) and open(stamp).read() == wanted:
+        return python
+    print("Installing the peers; this is several GB.", file=sys.stderr)
+    venv.create(VENV, with_pip=True)
+    with open(os.path.join(VENV, ".gitignore"), "w") as file:
+        file.write("*\n")
+    subprocess.run([python, "-m", "pip", "install", "-q", "-r", requirements], check=True)
+    with open(stamp, "w") as file:
+        file.write(wanted)
+    return python
+
+
+def program(name):
+    """The newest build of one of Inlay's programs."""
+    found = glob.glob(os.path.join(ROOT, "build*", "**", name), recursive=True)
+    found = [path for path in found if os.path.isfile(path) and os.access(path, os.X_OK)]
+    if not found:
+        sys.exit(f"There is no {name} under build*: build it, or name one (--help).")
+    return max(found, key=os.path.getmtime)
+
+
+class Worker:
+    """A process that answers a line with a line and waits between its turns. What it says on stderr goes to a file."""
+
+    def __init__(self, name, command, environment, logs):
+        self.name = name
+        self.log = os.path.join(logs, re.sub("[^a-z0-9]+", "-", name.lower()) + ".log")
+        with open(self.log, "w") as log:
+            self.process = subprocess.Popen(
+                command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+        self.versions = json.loads(self.answer("ready "))
+
+    def answer(self, start):
+        line = self.process.stdout.readline()
+        if not line.startswith(start):
+            sys.exit(f"{self.name} failed; it said {line!r}, and more in {self.log}")
+        return line[len(start) :]
+
+    def say(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def processor_seconds(self):
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")  # user, system, and the children's
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def busy_seconds():
+    """Processor time that this machine has spent on anything, all cores together."""
+    with open("/proc/stat") as file:
+        user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, file.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def measured(competitor, turn):
+    """What `turn()` returns, and the share of the machine's processor time that went to anything else meanwhile."""
+    busy, own, start = busy_seconds(), competitor.processor_seconds(), time.perf_counter()
+    result = turn()
+    available = (time.perf_counter() - start) * os.cpu_count()
+    others = busy_seconds() - busy - (competitor.processor_seconds() - own)
+    return result, max(0.0, others) / available
+
+
+def commit():
+    git = ["git", "-C", ROOT]
+    head = subprocess.run(git + ["rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True).stdout.strip()
+    changed = subprocess.run(git + ["status", "--porcelain"], stdout=subprocess.PIPE, text=True).stdout.strip()
+    return head + (" with changes" if changed else "")
+
+
+def machine():
+    with open("/proc/cpuinfo") as file:
+        info = file.read()
+    flags = set(re.search(r"^flags\s*: (.*)$", info, re.M).group(1).split())
+    vectors = [flag for flag in ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile") if flag in flags]
+    return {
+        "processor": re.search(r"^model name\s*: (.*)$", info, re.M).group(1),
+        "cores": len(os.sched_getaffinity(0)),
+        "vectors": vectors,
+        "system": platform.platform(),
+    }
+
+
+def write(output, text, results):
+    """OUTPUT.md and OUTPUT.json."""
+    os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
+    with open(output + ".md", "w") as file:
+        file.write(text)
+    with open(output + ".json", "w") as file:
+        json.dump(results, file, indent=1)
+        file.write("\n")
+    print(text)

@@ -1,0 +1,170 @@
+"""Training rate on the CPU: Inlay beside Keras and PyTorch, on the seed network, real Fashion-MNIST and batches of 64.
+
+    bench/compare/run training                          # after building the examples
+    bench/compare/run training --threads 8 --inlay build/examples/fashion_mnist
+
+Writes docs/results/cpu-training.md and cpu-training.json.
+"""
+
+import argparse
+import datetime
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+
+from side_by_side import HERE, ROOT, VENV, Worker, commit, install, machine, measured, program, write
+
+# Multiply-adds forward: 28*28*9*(1*32 + 32*64 + 64*64) + 12544*64 + 64*10. Backward takes twice as many, less the first
+# layer's data gradient.
+FLOP_PER_IMAGE = 2 * (3 * (28 * 28 * 9 * (32 + 32 * 64 + 64 * 64) + 12544 * 64 + 640) - 28 * 28 * 9 * 32)
+
+WORKERS = {
+    "keras": ("Keras fit", "keras_train.py", []),
+    "keras-xla": ("Keras fit, XLA", "keras_train.py", ["--compile"]),
+    "pytorch": ("PyTorch", "pytorch_train.py", []),
+    "pytorch-compiled": ("PyTorch, torch.compile", "pytorch_train.py", ["--compile"]),
+}
+RATE = "images_per_second: "  # the line that every competitor prints
+
+
+class Peer(Worker):
+    """A worker process that trains."""
+
+    def __init__(self, name, command, environment):
+        super().__init__(name, command, environment, VENV)
+        self.rates, self.others = [], []
+
+    def turn(self):
+        self.say("run")
+        return float(self.answer(RATE))
+
+
+class Inlay:
+    """A program started for each turn; it measures its steps alone."""
+
+    def __init__(self, program, arguments, environment):
+        self.name, self.rates, self.others, self.versions = "Inlay", [], [], {"inlay": commit()}
+        self.command = [program, "--batch-size", str(arguments.batch_size)]
+        self.command += ["--data", arguments.data] if arguments.data else []
+        self.command += ["--benchmark-steps"]
+        self.environment, self.steps = environment, 100
+        self.steps = max(100, round(self.turn() * arguments.seconds / arguments.batch_size))
+
+    def turn(self):
+        done = subprocess.run(
+            self.command + [str(self.steps)], env=self.environment, stdout=subprocess.PIPE, text=True
+        )
+        match = re.search(f"^{RATE}([0-9.]+)", done.stdout, re.M)
+        if done.returncode != 0 or not match:
+            command = " ".join(done.args)
+            sys.exit(f"{command} ended with {done.returncode}; expected a line '{RATE}X', got {done.stdout!r}")
+        return float(match.group(1))
+
+    def processor_seconds(self):
+        times = os.times()
+        return times.children_user + times.children_system
+
+    def close(self):
+        pass
+
+
+def measure(competitor):
+    """One turn."""
+    rate, others = measured(competitor, competitor.turn)
+    competitor.rates.append(rate)
+    competitor.others.append(others)
+    print(f"{competitor.name:24} {rate:8.1f} images/s   others {others:.0%}", flush=True)
+
+
+def report(competitors, arguments):
+    results = {
+        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": commit(),
+        "machine": machine(),
+        "python": platform.python_version(),
+        "threads": arguments.threads,
+        "batch_size": arguments.batch_size,
+        "seconds_per_round": arguments.seconds,
+        "flop_per_image": FLOP_PER_IMAGE,
+        "competitors": {
+            c.name: {
+                "versions": c.versions,
+                "images_per_second": c.rates,
+                "median": statistics.median(c.rates),
+                "others": c.others,
+            }
+            for c in competitors
+        },
+    }
+    best_peer = max((statistics.median(c.rates) for c in competitors if c.name != "Inlay"), default=None)
+    rows = []
+    for c in competitors:
+        median = statistics.median(c.rates)
+        versions = ", ".join(f"{name} {version}" for name, version in c.versions.items())
+        ratio = f"{median / best_peer:.2f}" if best_peer else "-"
+        rows.append(
+            f"| {c.name} | {versions} | {median:.0f} | {min(c.rates):.0f} to {max(c.rates):.0f} | {ratio} "
+            f"| {median * FLOP_PER_IMAGE / 1e9:.0f} | {max(c.others):.0%} |"
+        )
+    m = results["machine"]
+    disturbed = max(max(c.others) for c in competitors) > 0.05
+    warning = "**The machine was not idle: these figures are rough.**\n\n" if disturbed else ""
+    text = f"""# Training rate on the CPU
+
+Written by `bench/compare/run training` on {results["date"]}, commit {results["commit"]}.
+
+{warning}The seed network (README) on Fashion-MNIST, batches of {arguments.batch_size}, Adam, accuracy reported;
+forward, backward and update. {len(competitors[0].rates)} rounds of about {arguments.seconds:g} s, in turns; medians.
+
+Machine: {m["processor"]}, {m["cores"]} cores, {arguments.threads} threads each, {", ".join(m["vectors"])};
+{m["system"]}, Python {results["python"]}.
+
+| | version | images/s | rounds | to the fastest peer | GFLOP/s | other load, worst round |
+| --- | --- | ---: | ---: | ---: | ---: | ---: |
+{chr(10).join(rows)}
+
+GFLOP/s: {FLOP_PER_IMAGE / 1e6:.1f} MFLOP an image, as direct convolution counts them.
+"""
+    write(arguments.output, text, results)
+
+
+def main(command_line):
+    parser = argparse.ArgumentParser(prog="run training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--inlay", help="the example program; found under build* if left out")
+    parser.add_argument("--only", default="inlay," + ",".join(WORKERS), help="comma-separated; all if left out")
+    parser.add_argument("--data", help="folder of the IDX files, if not Debian's")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=10, help="of one competitor's turn")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--output", default=os.path.join(ROOT, "docs", "results", "cpu-training"))
+    arguments = parser.parse_args(command_line)
+
+    environment = dict(os.environ, OMP_NUM_THREADS=str(arguments.threads), CUDA_VISIBLE_DEVICES="")
+    wanted = arguments.only.split(",")
+    unknown = set(wanted) - {"inlay", *WORKERS}
+    if unknown:
+        parser.error(f"--only has {', '.join(sorted(unknown))}: expected inlay, {', '.join(WORKERS)}")
+    competitors = []
+    if "inlay" in wanted:
+        competitors.append(Inlay(arguments.inlay or program("fashion_mnist"), arguments, environment))
+
+    for key, (name, script, extra) in WORKERS.items():
+        if key not in wanted:
+            continue
+        command = [install(), os.path.join(HERE, "peers", script)] + extra
+        for option in ("data", "batch_size", "threads", "seconds"):
+            if getattr(arguments, option) is not None:
+                command += ["--" + option.replace("_", "-"), str(getattr(arguments, option))]
+        competitors.append(Peer(name, command, environment))
+
+    for _ in range(arguments.rounds):
+        for competitor in competitors:
+            measure(competitor)
+    for competitor in competitors:
+        competitor.close()
+    report(competitors, arguments)
+
