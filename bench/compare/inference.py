@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 
-from side_by_side import HERE, ROOT, Worker, commit, install, machine, measured, program, write
+from side_by_side import HERE, ROOT, Failed, Worker, commit, install, machine, measured, program, write
 
 WORKERS = {
     "onnxruntime": ("ONNX Runtime", "onnxruntime_predict.py", []),
@@ -67,7 +67,7 @@ class Competitor:
                 pairs = zip(logits, expected, strict=True)
                 self.difference = max(self.difference, max(abs(a - b) for a, b in pairs) / largest)
         if not self.difference <= AGREEMENT:
-            sys.exit(f"{self.name} computes something else: its logits differ by {self.difference:.1e} of the largest")
+            raise Failed(f"{self.label()}: its logits differ by {self.difference:.1e} of the largest")
 
     def turn(self, batch_size, seconds):
         def together():
@@ -131,7 +131,7 @@ def table(competitors, batch_size):
 """
 
 
-def report(competitors, arguments):
+def report(competitors, failures, arguments):
     m = machine()
     results = {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
@@ -139,6 +139,7 @@ def report(competitors, arguments):
         "machine": m,
         "python": platform.python_version(),
         "seconds_per_round": arguments.seconds,
+        "failures": failures,
         "competitors": [
             {
                 "name": c.name,
@@ -156,6 +157,7 @@ def report(competitors, arguments):
         versions.setdefault(c.name, ", ".join(f"{name} {version}" for name, version in c.versions.items()))
     worst = max(turn["others"] for c in competitors for turns in c.turns.values() for turn in turns)
     warning = "**The machine was not idle: these figures are rough.**\n\n" if worst > 0.05 else ""
+    left_out = "".join(f"\nNot measured: {failure}\n" for failure in failures)
     text = f"""# Inference on the CPU
 
 Written by `bench/compare/run inference` on {results["date"]}, commit {results["commit"]}.
@@ -167,7 +169,7 @@ are called from Python; Inlay gets bytes. ncnn takes one image at a time, whatev
 
 Machine: {m["processor"]}, {m["cores"]} cores, {", ".join(m["vectors"])}; {m["system"]}, Python {results["python"]}.
 {"; ".join(f"{name}: {version}" for name, version in versions.items())}.
-
+{left_out}
 {chr(10).join(table(competitors, size) for size in BATCH_SIZES)}"""
     write(arguments.output, text, results)
 
@@ -181,7 +183,7 @@ def main(command_line):
     parser.add_argument("--only", default="inlay," + ",".join(WORKERS), help="comma-separated; all if left out")
     parser.add_argument("--data", help="folder of the IDX files, if not Debian's")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3, help="of one competitor's turn at one batch size")
+    parser.add_argument("--seconds", type=float, default=1, help="of one competitor's turn at one batch size")
     parser.add_argument("--threads", default="1,2", help="comma-separated")
     parser.add_argument("--output", default=os.path.join(ROOT, "docs", "results", "cpu-inference"))
     arguments = parser.parse_args(command_line)
@@ -198,30 +200,49 @@ def main(command_line):
             subprocess.run(
                 [program("fashion_mnist"), "--epochs", "1", "--save", weights, *data], check=True, stdout=sys.stderr
             )
-        competitors = []
+        competitors, failures = [], []
+
+        def attempt(action):
+            try:
+                return action()
+            except Failed as failure:
+                print(failure, file=sys.stderr)
+                failures.append(str(failure))
+
+        def enter(*competitor):
+            if entered := attempt(lambda: Competitor(*competitor, folder)):
+                competitors.append(entered)
+
         if "inlay" in wanted:
-            command = [arguments.inlay or program("predict"), weights, *data[1:]]
-            competitors += [Competitor("Inlay", count, 1, command, folder) for count in threads]
+            for count in threads:
+                enter("Inlay", count, 1, [arguments.inlay or program("predict"), weights, *data[1:]])
             for c in competitors:
                 c.versions = {"inlay": commit(), **c.versions}
         for key, (name, script, extra) in WORKERS.items():
             if key not in wanted:
                 continue
             command = [install(), os.path.join(HERE, "peers", script), "--weights", weights, *data, *extra]
-            competitors += [
-                Competitor(name, count, 1, [*command, "--threads", str(count)], folder) for count in threads
-            ]
+            for count in threads:
+                enter(name, count, 1, [*command, "--threads", str(count)])
             if key == "ncnn":  # the fastest way to use it on many images
-                competitors.append(Competitor(name, 1, cores, [*command, "--threads", "1"], folder))
+                enter(name, 1, cores, [*command, "--threads", "1"])
+        if not competitors:
+            sys.exit("Nothing could be measured.")
+
+        def fails(action):
+            before = len(failures)
+            attempt(action)
+            return len(failures) > before
 
         expected = next(competitors[0].logits(BATCH_SIZES[-1], folder))
-        for competitor in competitors:
-            competitor.check(expected, folder)
+        competitors = [c for c in competitors if not fails(lambda c=c: c.check(expected, folder))]
         for _ in range(arguments.rounds):
             for batch_size in BATCH_SIZES:
-                for competitor in competitors:
-                    if competitor.processes == 1 or batch_size == BATCH_SIZES[-1]:
-                        competitor.turn(batch_size, arguments.seconds)
+                for competitor in list(competitors):
+                    if competitor.processes > 1 and batch_size != BATCH_SIZES[-1]:
+                        continue
+                    if fails(lambda: competitor.turn(batch_size, arguments.seconds)):
+                        competitors.remove(competitor)
         for competitor in competitors:
             competitor.close()
-    report(competitors, arguments)
+    report(competitors, failures, arguments)

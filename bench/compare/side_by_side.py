@@ -16,8 +16,12 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 VENV = os.path.join(HERE, ".venv-bench")
 
 
+class Failed(Exception):
+    """A competitor that can't be measured, and why."""
+
+
 def install():
-    """The peers' Python, with everything in requirements.txt."""
+    """The peers' Python, with all that can be had of requirements.txt."""
     python = os.path.join(VENV, "bin", "python")
     requirements = os.path.join(HERE, "requirements.txt")
     stamp = os.path.join(VENV, "installed")
@@ -29,9 +33,13 @@ def install():
     venv.create(VENV, with_pip=True)
     with open(os.path.join(VENV, ".gitignore"), "w") as file:
         file.write("*\n")
-    subprocess.run([python, "-m", "pip", "install", "-q", "-r", requirements], check=True)
-    with open(stamp, "w") as file:
-        file.write(wanted)
+    packages = [line for line in wanted.splitlines() if line and not line.startswith("#")]
+    missing = [p for p in packages if subprocess.run([python, "-m", "pip", "install", "-q", p]).returncode]
+    if missing:
+        print("Could not be installed:", *missing, file=sys.stderr)
+    else:
+        with open(stamp, "w") as file:
+            file.write(wanted)
     return python
 
 
@@ -59,12 +67,19 @@ class Worker:
     def answer(self, start):
         line = self.process.stdout.readline()
         if not line.startswith(start):
-            sys.exit(f"{self.name} failed; it said {line!r}, and more in {self.log}")
+            self.process.kill()
+            self.process.wait()
+            with open(self.log) as log:
+                said = [line.strip() for line in log if line.strip()]
+            raise Failed(f"{self.name}: {said[-1] if said else 'it ended without a word'}")
         return line[len(start) :]
 
     def say(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # `answer` says why
 
     def processor_seconds(self):
         with open(f"/proc/{self.process.pid}/stat") as file:

@@ -154,7 +154,7 @@ class Executor {
 
   /// Not constexpr: at run time g++ would evaluate each use of so large a constant anew.
   static const auto& plan() { return Program::plan; }
-  static constexpr auto launches() { return std::make_integer_sequence<int, Program::plan.launches.size>{}; }
+  static constexpr auto launches() { return std::make_integer_sequence<int, Program::launches.size>{}; }
 
   Source& input(int i) { return inputs.at(static_cast<std::size_t>(i)); }
   static std::int64_t input_bytes(int i) { return plan().inputs[i].shape.count() * size_of(plan().inputs[i].element); }
@@ -189,7 +189,7 @@ class Executor {
   /// The samples that launch L runs over: 1 where nothing is batched.
   template <int L>
   static constexpr int batch_of(int samples) {
-    return Program::plan.stages.data[Program::plan.launches.data[L].stages.first].batched ? samples : 1;
+    return Program::stages.data[Program::launches.data[L].stages.first].batched ? samples : 1;
   }
 
   void prepare(int samples) {
@@ -213,10 +213,10 @@ class Executor {
     (enqueue_launch<Ahead, L>(samples), ...);
   }
   template <bool Ahead, int L>
-  requires(Program::plan.launches.data[L].ahead != Ahead) void enqueue_launch(int) {}
+  requires(Program::launches.data[L].ahead != Ahead) void enqueue_launch(int) {}
   template <bool Ahead, int L>
-  requires(Program::plan.launches.data[L].ahead == Ahead) void enqueue_launch(int samples) {
-    constexpr Range bindings = Program::plan.launches.data[L].bindings;
+  requires(Program::launches.data[L].ahead == Ahead) void enqueue_launch(int samples) {
+    constexpr Range bindings = Program::launches.data[L].bindings;
     Slots<bindings.count> slots;
     for (int b = 0; b < bindings.count; ++b)
       bind(slots, b, plan().values[plan().bindings[bindings.first + b]], samples);

@@ -43,9 +43,11 @@ struct Multiply {
     const int steps = P::one_step ? 1 : ceil_divide(end - begin, S::depth);
     [[maybe_unused]] const typename Walk::Side side = Walk::walk(slots, at, begin, steps, samples, sums);
     Accumulators<P::summed> side_sums;
-    INLAY_UNROLL
-    for (int pass = 0; pass < S::passes; ++pass) {
-      Walk::stage_band(shared, at, pass, sums);
+    INLAY_NO_UNROLL
+    for (int pass = 0; pass < S::passes; ++pass) {  // one copy of the epilogue for all bands
+      INLAY_UNROLL
+      for (int band = 0; band < S::passes; ++band)
+        if (band == pass) Walk::stage_band(shared, at, band, sums);
       sync_threads();
       if constexpr (P::split) store_partials(shared, at, pass, part, samples, scratch);
       else finish_band(slots, shared, at, pass, samples, side_sums.of);

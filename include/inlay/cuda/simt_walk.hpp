@@ -30,20 +30,18 @@ struct SimtWalk {
     float side = 0;
     O operands;
     O::fill_table(table, at, begin, 0, samples);
-    if constexpr (P::weights) O::fill_table(table, at, begin, 1, samples);
     sync_threads();
-    operands.fetch(slots, table, at, begin, 0);
-    operands.place(shared, 0, at);
-    sync_threads();
-    for (int step = 0; step < steps; ++step) {
-      const int now = step % 2 * buffer, next = buffer - now;
-      if (step + 1 < steps) operands.fetch(slots, table, at, begin, step + 1);
-      multiply_tiles(shared, now, y, x, sums);
-      if constexpr (P::sided)
-        if (at.row_tile == 0) side += column_share(shared, now + O::size_a, at.thread);
-      if (step + 1 < steps) {
-        if constexpr (P::weights) O::fill_table(table, at, begin, step + 2, samples);
-        operands.place(shared, next, at);
+    for (int next = 0; next <= steps; ++next) {  // what is fetched; the step before is multiplied
+      if (next < steps) operands.fetch(slots, table, at, begin, next);
+      if (next > 0) {
+        const int now = (next - 1) % 2 * buffer;
+        multiply_tiles(shared, now, y, x, sums);
+        if constexpr (P::sided)
+          if (at.row_tile == 0) side += column_share(shared, now + O::size_a, at.thread);
+      }
+      if (next < steps) {
+        if constexpr (P::weights) O::fill_table(table, at, begin, next + 1, samples);
+        operands.place(shared, next % 2 * buffer, at);
       }
       sync_threads();
     }

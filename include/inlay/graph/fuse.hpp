@@ -596,6 +596,7 @@ class Grouper {
             break;
           }
           stage.kind = StageKind::reduction;
+          stage.axes = n.index << (max_rank - nodes.data[n.operands[0]].shape.rank);
           stage.batched = n.batched || n.over_batch;
           stage.input = padded(nodes.data[n.operands[0]].shape);
           break;

@@ -57,6 +57,7 @@ struct Stage {
   int root = -1;  // node
   bool batched = false;
   Shape domain{};                  // of the root, before pooling; four extents
+  int axes = 0;                    // reduction: a bit for each of the four coordinates of the input
   Shape input{};                   // reduction: of what is reduced; contraction: of operand a; four extents
   Shape second{};                  // contraction: of operand b; four extents
   Window pool{};                   // of max pooling

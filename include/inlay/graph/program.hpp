@@ -157,6 +157,24 @@ struct Program {
 
  public:
   static constexpr auto plan = freeze_plan<Planned>();
+
+  // What kernel types are made of, in small constants: nvcc's front end copies a constant as a whole wherever an
+  // element of it is a template argument.
+  static constexpr auto launches = plan.launches;
+  static constexpr auto stages = plan.stages;
+  /// The root of each stage.
+  static constexpr auto roots = [] {
+    Fixed<Node, plan.stages.size> nodes;
+    for (int s = 0; s < plan.stages.size; ++s) nodes.data[s] = plan.nodes.data[plan.stages.data[s].root];
+    return nodes;
+  }();
+  /// Steps First, ..., First + Count - 1.
+  template <int First, int Count>
+  static constexpr auto steps = [] {
+    Fixed<Step, Count> some;
+    for (int i = 0; i < Count; ++i) some.data[i] = plan.steps.data[First + i];
+    return some;
+  }();
 };
 
 }  // namespace inlay

@@ -12,9 +12,9 @@ namespace inlay::kernel {
 
 namespace detail {
 
-template <class P, int I>
+template <class P, int First, int Count, int I>
 consteval auto lower_step() {
-  constexpr Step s = P::plan.steps.data[I];
+  constexpr Step s = P::template steps<First, Count>.data[I];
   using Index = Strides<s.sample_stride, s.strides[0], s.strides[1], s.strides[2], s.strides[3]>;
   using Pooled = Strides<s.pooled_sample_stride, s.pooled_strides[0], s.pooled_strides[1], s.pooled_strides[2],
                          s.pooled_strides[3]>;
@@ -44,15 +44,15 @@ template <class P, int First, class I>
 struct LowerBody;
 template <class P, int First, int... I>
 struct LowerBody<P, First, std::integer_sequence<int, I...>> {
-  using type = Body<decltype(lower_step<P, First + I>())...>;
+  using type = Body<decltype(lower_step<P, First, sizeof...(I), I>())...>;
 };
 template <class P, int First, int Count>
 using body_t = typename LowerBody<P, First, std::make_integer_sequence<int, Count>>::type;
 
 template <class P, int S>
 consteval auto lower_stage() {
-  constexpr Stage s = P::plan.stages.data[S];
-  constexpr Node n = P::plan.nodes.data[s.root];
+  constexpr Stage s = P::stages.data[S];
+  constexpr Node n = P::roots.data[S];
   using A = body_t<P, s.a.first, s.a.count>;
   using B = body_t<P, s.b.first, s.b.count>;
   using Main = body_t<P, s.main.first, s.main.count>;
@@ -73,9 +73,8 @@ consteval auto lower_stage() {
   } else if constexpr (s.kind == StageKind::elementwise) {
     return Elementwise<Domain, s.batched, Main, Side>{};
   } else if constexpr (s.kind == StageKind::reduction) {
-    constexpr int front = max_rank - P::plan.nodes.data[n.operands[0]].shape.rank;
     using In = Extents<s.input.extents[0], s.input.extents[1], s.input.extents[2], s.input.extents[3]>;
-    return Reduction<n.reduce, In, (n.index << front), s.batched, n.over_batch, A, Main>{};
+    return Reduction<n.reduce, In, s.axes, s.batched, n.over_batch, A, Main>{};
   } else {
     return Pooling<Domain, s.batched, Pool, A, Post, Side>{};
   }
@@ -90,12 +89,12 @@ struct LowerGroup<P, First, std::integer_sequence<int, I...>> {
 
 template <class P, int L>
 struct LowerLaunch {
-  static constexpr Range stages = P::plan.launches.data[L].stages;
+  static constexpr Range stages = P::launches.data[L].stages;
   using type = typename LowerGroup<P, stages.first, std::make_integer_sequence<int, stages.count>>::type;
 };
 template <class P, int L>
-requires(P::plan.launches.data[L].stages.count == 1) struct LowerLaunch<P, L> {
-  using type = decltype(lower_stage<P, P::plan.launches.data[L].stages.first>());
+requires(P::launches.data[L].stages.count == 1) struct LowerLaunch<P, L> {
+  using type = decltype(lower_stage<P, P::launches.data[L].stages.first>());
 };
 
 }  // namespace detail

@@ -330,7 +330,6 @@ class PlanInterpreter {
 
   void reduction(const Stage& stage, int first, int last) {
     const Node& n = plan.nodes.data[stage.root];
-    const int axes = n.index << (max_rank - plan.nodes.data[n.operands[0]].shape.rank);
     const auto count = static_cast<std::size_t>(stage.domain.count());
     Values best(count, 0.0), where(count, 0.0);
     std::vector<char> seen(count, 0);
@@ -344,7 +343,7 @@ class PlanInterpreter {
         At to = at;
         int among = 0;
         for (std::size_t axis = 0; axis < max_rank; ++axis)
-          if (axes >> axis & 1) {
+          if (stage.axes >> axis & 1) {
             among = among * stage.input.extents[axis] + at[axis];
             to[axis] = 0;
           }
