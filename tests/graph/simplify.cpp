@@ -168,3 +168,31 @@ TEST_CASE("simplifying twice is simplifying once") {
   REQUIRE(once.nodes.size == twice.nodes.size);
   for (int i = 0; i < once.nodes.size; ++i) CHECK(once.nodes[i] == twice.nodes[i]);
 }
+
+TEST_CASE("a factor that all terms share, and a sign, move out of a sum") {
+  constexpr auto shape = [](auto make) {  // of the sum over samples and pixels of an image of 3 channels
+    Graph g;
+    const int x = input(g, shape_of(2, 2, 3)), c = input(g, shape_of(3), Element::f32, false);
+    g.outputs.push({reduce(g, ReduceOp::sum, make(g, x, c), 0b011, true)});
+    return simplify(g);
+  };
+  constexpr auto outside = [](const Graph& g, MapOp op) {
+    const Node& y = result(g);
+    return y.op == Op::map && y.map == op && y.shape == shape_of(1, 1, 3) && !y.batched &&
+           g.nodes.data[y.operands[0]].op == Op::reduction;
+  };
+  static_assert(outside(shape([](Graph& g, int x, int c) { return map(g, MapOp::multiply, x, c); }), MapOp::multiply));
+  static_assert(outside(shape([](Graph& g, int x, int) { return map(g, MapOp::negate, x); }), MapOp::negate));
+  static_assert(result(shape([](Graph& g, int x, int) { return map(g, MapOp::multiply, x, x); })).op == Op::reduction);
+  static_assert(result(shape([](Graph& g, int x, int c) { return map(g, MapOp::add, x, c); })).op == Op::reduction);
+}
+
+TEST_CASE("maps read through a reshape that only adds or drops ones in front") {
+  constexpr auto nodes = [] {
+    Graph g;
+    const int x = input(g, shape_of(2, 2, 3)), c = input(g, shape_of(1, 1, 3), Element::f32, false);
+    g.outputs.push({map(g, MapOp::add, x, reshape(g, c, shape_of(3)))});
+    return simplify(g).nodes.size;
+  };
+  static_assert(nodes() == 3);
+}
