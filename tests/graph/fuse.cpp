@@ -108,7 +108,7 @@ TEST_CASE("max pooling joins the convolution before it, and what was pooled need
     const int p = gather(g, a, index);
     g.outputs.push({p});
     const Plan plan = fuse(g);
-    return std::array{plan.stages.size, int{stored(plan, a)}, int{stored(plan, index)}, plan.stages[0].pool_height};
+    return std::array{plan.stages.size, int{stored(plan, a)}, int{stored(plan, index)}, plan.stages[0].pool.height};
   }();
   static_assert(facts == std::array{1, 0, 0, 2});
 }
