@@ -1,9 +1,10 @@
-"""Training rate on the CPU: Inlay beside Keras and PyTorch, on the seed network, real Fashion-MNIST and batches of 64.
+"""Training rate on the CPU: Inlay beside Keras and PyTorch, on real Fashion-MNIST and batches of 64.
 
     bench/compare/run training                          # after building the examples
+    bench/compare/run training --network resnet20       # Inlay and PyTorch only
     bench/compare/run training --threads 8 --inlay build/examples/fashion_mnist
 
-Writes docs/results/cpu-training.md and cpu-training.json.
+Writes docs/results/cpu-training.md and cpu-training.json, or cpu-training-resnet20.*.
 """
 
 import argparse
@@ -17,9 +18,30 @@ import sys
 
 from side_by_side import HERE, ROOT, VENV, Worker, commit, install, machine, measured, program, write
 
-# Multiply-adds forward: 28*28*9*(1*32 + 32*64 + 64*64) + 12544*64 + 64*10. Backward takes twice as many, less the first
-# layer's data gradient.
-FLOP_PER_IMAGE = 2 * (3 * (28 * 28 * 9 * (32 + 32 * 64 + 64 * 64) + 12544 * 64 + 640) - 28 * 28 * 9 * 32)
+
+def stage(pixels, inputs, channels):
+    """Multiply-adds of three blocks of ResNet-20."""
+    projection = inputs * channels if inputs != channels else 0
+    return pixels * (9 * channels * (inputs + 5 * channels) + projection)
+
+
+# Multiply-adds forward, and of the first layer.
+NETWORKS = {
+    "seed": (28 * 28 * 9 * (32 + 32 * 64 + 64 * 64) + 12544 * 64 + 640, 28 * 28 * 9 * 32),
+    "resnet20": (28 * 28 * 9 * 16 + stage(784, 16, 16) + stage(196, 16, 32) + stage(49, 32, 64) + 640, 28 * 28 * 9 * 16),
+}
+ABOUT = {
+    "seed": "The seed network (README) on Fashion-MNIST, batches of {size}, Adam, accuracy reported;",
+    "resnet20": "ResNet-20 (examples/networks.hpp) on Fashion-MNIST, batches of {size}, Nesterov's momentum, weight decay,\n"
+    "label smoothing, accuracy reported. Inlay also augments: it shifts and mirrors images, PyTorch does not. Measured:\n",
+}
+
+
+def flop_per_image(network):
+    """Backward takes twice as many as forward, less the first layer's data gradient."""
+    forward, first = NETWORKS[network]
+    return 2 * (3 * forward - first)
+
 
 WORKERS = {
     "keras": ("Keras fit", "keras_train.py", []),
@@ -80,6 +102,7 @@ def measure(competitor):
 
 
 def report(competitors, arguments):
+    flop = flop_per_image(arguments.network)
     results = {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": commit(),
@@ -88,7 +111,8 @@ def report(competitors, arguments):
         "threads": arguments.threads,
         "batch_size": arguments.batch_size,
         "seconds_per_round": arguments.seconds,
-        "flop_per_image": FLOP_PER_IMAGE,
+        "network": arguments.network,
+        "flop_per_image": flop,
         "competitors": {
             c.name: {
                 "versions": c.versions,
@@ -107,7 +131,7 @@ def report(competitors, arguments):
         ratio = f"{median / best_peer:.2f}" if best_peer else "-"
         rows.append(
             f"| {c.name} | {versions} | {median:.0f} | {min(c.rates):.0f} to {max(c.rates):.0f} | {ratio} "
-            f"| {median * FLOP_PER_IMAGE / 1e9:.0f} | {max(c.others):.0%} |"
+            f"| {median * flop / 1e9:.0f} | {max(c.others):.0%} |"
         )
     m = results["machine"]
     disturbed = max(max(c.others) for c in competitors) > 0.05
@@ -116,7 +140,7 @@ def report(competitors, arguments):
 
 Written by `bench/compare/run training` on {results["date"]}, commit {results["commit"]}.
 
-{warning}The seed network (README) on Fashion-MNIST, batches of {arguments.batch_size}, Adam, accuracy reported;
+{warning}{ABOUT[arguments.network].format(size=arguments.batch_size)}
 forward, backward and update. {len(competitors[0].rates)} rounds of about {arguments.seconds:g} s, in turns; medians.
 
 Machine: {m["processor"]}, {m["cores"]} cores, {arguments.threads} threads each, {", ".join(m["vectors"])};
@@ -126,7 +150,7 @@ Machine: {m["processor"]}, {m["cores"]} cores, {arguments.threads} threads each,
 | --- | --- | ---: | ---: | ---: | ---: | ---: |
 {chr(10).join(rows)}
 
-GFLOP/s: {FLOP_PER_IMAGE / 1e6:.1f} MFLOP an image, as direct convolution counts them.
+GFLOP/s: {flop / 1e6:.1f} MFLOP an image, as direct convolution counts them.
 """
     write(arguments.output, text, results)
 
@@ -140,8 +164,12 @@ def main(command_line):
     parser.add_argument("--seconds", type=float, default=10, help="of one competitor's turn")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--output", default=os.path.join(ROOT, "docs", "results", "cpu-training"))
+    parser.add_argument("--network", default="seed", choices=sorted(NETWORKS))
+    parser.add_argument("--output", help="docs/results/cpu-training if left out")
     arguments = parser.parse_args(command_line)
+    resnet = arguments.network == "resnet20"
+    if not arguments.output:
+        arguments.output = os.path.join(ROOT, "docs", "results", "cpu-training" + ("-resnet20" if resnet else ""))
 
     environment = dict(os.environ, OMP_NUM_THREADS=str(arguments.threads), CUDA_VISIBLE_DEVICES="")
     wanted = arguments.only.split(",")
@@ -150,13 +178,13 @@ def main(command_line):
         parser.error(f"--only has {', '.join(sorted(unknown))}: expected inlay, {', '.join(WORKERS)}")
     competitors = []
     if "inlay" in wanted:
-        competitors.append(Inlay(arguments.inlay or program("fashion_mnist"), arguments, environment))
+        competitors.append(Inlay(arguments.inlay or program("resnet20" if resnet else "fashion_mnist"), arguments, environment))
 
     for key, (name, script, extra) in WORKERS.items():
-        if key not in wanted:
+        if key not in wanted or (resnet and key.startswith("keras")):
             continue
         command = [install(), os.path.join(HERE, "peers", script)] + extra
-        for option in ("data", "batch_size", "threads", "seconds"):
+        for option in ("data", "batch_size", "threads", "seconds", "network"):
             if getattr(arguments, option) is not None:
                 command += ["--" + option.replace("_", "-"), str(getattr(arguments, option))]
         competitors.append(Peer(name, command, environment))

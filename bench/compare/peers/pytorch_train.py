@@ -1,4 +1,4 @@
-"""The seed network in PyTorch: channels_last, a plain training loop, data in memory as uint8."""
+"""The seed network or ResNet-20 in PyTorch: channels_last, a plain training loop, data in memory as uint8."""
 
 import os
 
@@ -7,7 +7,8 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 import torch
 from torch import nn
 
-from pytorch_network import Net
+import pytorch_network
+import pytorch_resnet20
 from worker import options, serve, training_data
 
 
@@ -15,10 +16,14 @@ arguments = options()
 torch.set_num_threads(arguments.threads)
 images, labels = (torch.from_numpy(a.copy()) for a in training_data(arguments.data))
 
-net = Net().to(memory_format=torch.channels_last)
+resnet = arguments.network == "resnet20"
+net = (pytorch_resnet20 if resnet else pytorch_network).Net().to(memory_format=torch.channels_last)
 forward = torch.compile(net) if arguments.compile else net
-optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, eps=1e-7)
-cross_entropy = nn.CrossEntropyLoss()
+if resnet:
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True)
+else:
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, eps=1e-7)
+cross_entropy = nn.CrossEntropyLoss(label_smoothing=0.1 if resnet else 0.0)
 
 
 def batches(steps):

@@ -20,6 +20,7 @@ def options():
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--network", default="seed", choices=("seed", "resnet20"))
     parser.add_argument("--compile", action="store_true", help="XLA for Keras, torch.compile for PyTorch")
     return parser.parse_args()
 
