@@ -14,9 +14,10 @@ namespace inlay::test {
 
 using nn::Padding, nn::Same, nn::Strides;
 
-using MaxPools = nn::Sequential<nn::Input<13, 11, 3>, nn::Conv2D<8, 3, Same>, nn::MaxPooling2D<3, Strides<2>, Same>,
-                                nn::Conv2D<17, 1>, nn::MaxPooling2D<2>, nn::Conv2D<5, 3, Same, nn::Tanh>,
-                                nn::MaxPooling2D<3, Strides<1>, Padding<1, 0, 2, 1>>, nn::Flatten, nn::Dense<3>>;
+using MaxPools =
+    nn::Sequential<nn::Input<13, 11, 3>, nn::Conv2D<8, 3, Same, nn::Relu>, nn::MaxPooling2D<3, Strides<2>, Same>,
+                   nn::Conv2D<17, 1>, nn::MaxPooling2D<2>, nn::Conv2D<5, 3, Same, nn::Tanh>,
+                   nn::MaxPooling2D<3, Strides<1>, Padding<1, 0, 2, 1>>, nn::Flatten, nn::Dense<3>>;
 using AveragePools =
     nn::Sequential<nn::Input<13, 11, 3>, nn::Conv2D<8, 3, Same>, nn::AveragePooling2D<3, Strides<2>, Same>,
                    nn::Conv2D<17, 1, nn::Relu>, nn::AveragePooling2D<2>, nn::Conv2D<5, 3, Same, nn::Tanh>,
