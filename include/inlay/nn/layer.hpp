@@ -105,6 +105,9 @@ struct Windows {
   using Stride = typename StridesOf<DefaultStrides, Options...>::type;
   using Explicit = typename PaddingOf<Options...>::type;
   static constexpr bool same = has<Same, Options...>;
+  static_assert(Size >= 1, "a window has at least one row and one column");
+  static_assert(!same || (Explicit::top + Explicit::left + Explicit::bottom + Explicit::right == 0),
+                "nn::Same and nn::Padding exclude each other: leave one out");
 
   /// Pixels that Same adds along an axis in all.
   static constexpr int added(int extent, int stride) {
