@@ -277,7 +277,8 @@ class Grouper {
     const Info& operand = info.data[o];
     const int channels = summed.extents[summed.rank - 1];
     const bool placed = operand.stage >= 0 && !operand.inlined;
-    for (const Level level : {Level::main, Level::post})
+    constexpr Level summed_levels[2] = {Level::main, Level::post};
+    for (const Level level : summed_levels)
       if (operand.ready >= 0 && sums_here(operand.ready, level, channels) &&
           (placed ? operand.level == level
                   : covers(operand.ready, level, o) && operands_within(nodes.data[o], operand.ready, level)))

@@ -68,7 +68,8 @@ constexpr bool updates_parameters(const P& plan) {
   for (const Launch& launch : plan.launches)
     for (int s = launch.stages.first; s < launch.stages.first + launch.stages.count; ++s) {
       const Stage& stage = plan.stages.data[s];
-      for (const Range& body : {stage.main, stage.post, stage.side})
+      const Range bodies[3] = {stage.main, stage.post, stage.side};
+      for (const Range& body : bodies)
         for (int i = body.first; i < body.first + body.count; ++i) {
           const Step& step = plan.steps.data[i];
           if (step.kind == StepKind::store &&
