@@ -30,7 +30,8 @@ def install():
     if os.path.exists(stamp) and open(stamp).read() == wanted:
         return python
     print("Installing the peers; this is several GB.", file=sys.stderr)
-    venv.create(VENV, with_pip=True)
+    if not os.path.exists(python):
+        venv.create(VENV, with_pip=True)
     with open(os.path.join(VENV, ".gitignore"), "w") as file:
         file.write("*\n")
     packages = [line for line in wanted.splitlines() if line and not line.startswith("#")]
