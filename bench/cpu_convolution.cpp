@@ -50,26 +50,26 @@ using Image = Strides<H * W * C, 0, W * C, C, 1>;
 
 /// A layer of window Window x Window with same padding; what is computed has bias and ReLU in its epilogue, as in a
 /// network, and the weight gradient sums the bias gradient beside it.
-template <int H, int W, int C, int K, int Window>
+template <int H, int W, int C, int K, int Window, int Groups = 1>
 struct Layer {
-  static constexpr int pad = Window / 2;
-  using G = Geometry<H, W, C, H, W, K, Window, Window, 1, 1, pad, pad, 1, 1, 1>;
+  static constexpr int pad = Window / 2, inputs = C / Groups;  // channels that an output channel sees
+  using G = Geometry<H, W, C, H, W, K, Window, Window, 1, 1, pad, pad, 1, 1, Groups>;
   using X = Load<0, Element::f32, Image<H, W, C>>;
   using Y = Load<0, Element::f32, Image<H, W, K>>;
-  using Weights = Load<1, Element::f32, Strides<0, Window * C * K, C * K, K, 1>>;
+  using Weights = Load<1, Element::f32, Strides<0, Window * inputs * K, inputs * K, K, 1>>;
   using Relu = Body<Result<0>, Load<3, Element::f32, Strides<0, 0, 0, 0, 1>>, Apply<MapOp::add, 0, 1>, Constant<0>,
                     Apply<MapOp::maximum, 2, 3>, Store<2, Element::f32, Image<H, W, K>, 4>>;
   using Forward = Contraction<Mode::forward, G, true, Body<X>, Body<Weights>, Epilogue<Relu>>;
   using DataGradient = Contraction<Mode::data_gradient, G, true, Body<Y>, Body<Weights>,
                                    Epilogue<Body<Result<0>, Store<2, Element::f32, Image<H, W, C>, 0>>>>;
-  using WeightGradient =
-      Contraction<Mode::weight_gradient, G, true, Body<X>, Body<Load<1, Element::f32, Image<H, W, K>>>,
-                  Epilogue<Body<Result<0>, Store<2, Element::f32, Strides<0, Window * C * K, C * K, K, 1>, 0>>>,
-                  Body<Result<0>, Store<3, Element::f32, Strides<0, 0, 0, 0, 1>, 0>>>;
+  using WeightGradient = Contraction<
+      Mode::weight_gradient, G, true, Body<X>, Body<Load<1, Element::f32, Image<H, W, K>>>,
+      Epilogue<Body<Result<0>, Store<2, Element::f32, Strides<0, Window * inputs * K, inputs * K, K, 1>, 0>>>,
+      Body<Result<0>, Store<3, Element::f32, Strides<0, 0, 0, 0, 1>, 0>>>;
 
   static constexpr std::int64_t input = std::int64_t{4} * H * W * C, output = std::int64_t{4} * H * W * K;
-  static constexpr std::int64_t weights = std::int64_t{4} * Window * Window * C * K;
-  static constexpr double flop = 2.0 * H * W * C * K * Window * Window;
+  static constexpr std::int64_t weights = std::int64_t{4} * Window * Window * inputs * K;
+  static constexpr double flop = 2.0 * H * W * inputs * K * Window * Window;
 };
 
 template <class Kernel, Algorithm A, class L>
@@ -142,6 +142,7 @@ int main(int argc, char** argv) {
   add_layer<Second, Algorithm::direct>("28x28x32->64");
   add_layer<Second, Algorithm::winograd>("28x28x32->64");
   add_layer<Layer<28, 28, 1, 32, 3>, Algorithm::direct>("28x28x1->32", true);
+  add_layer<Layer<28, 28, 64, 64, 3, 64>, Algorithm::direct>("28x28x64 depthwise");
   add_layer<Layer<1, 1, 12544, 64, 1>, Algorithm::matrix>("dense 12544->64");
   benchmark::RunSpecifiedBenchmarks();
 }

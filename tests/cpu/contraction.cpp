@@ -49,7 +49,13 @@ TEST_CASE("strided convolutions and their gradients agree with the reference") {
 TEST_CASE("dilated and grouped convolutions agree with the reference") {
   check<ContractionGraph<12, 12, 8, 8, 3, 3, 1, 2, 2>>();
   check<ContractionGraph<8, 8, 16, 32, 3, 3, 1, 1, 1, 4>>();
+  check<ContractionGraph<8, 8, 12, 24, 3, 3, 1, 1, 1, 12>>();
+}
+TEST_CASE("depthwise convolutions agree with the reference") {
   check<ContractionGraph<8, 8, 12, 12, 3, 3, 1, 1, 1, 12>>();
+  check<ContractionGraph<7, 9, 40, 40, 3, 3, 2, 1, 1, 40>>();
+  check<ContractionGraph<9, 5, 72, 72, 5, 5, 1, 2, 1, 72>>();
+  check<ContractionGraph<12, 12, 16, 16, 3, 2, 1, 2, 2, 16>>();
 }
 TEST_CASE("one-pixel windows are matrix products over samples and pixels") {
   check<ContractionGraph<1, 1, 100, 10, 1, 1>>(65);

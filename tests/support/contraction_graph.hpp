@@ -36,7 +36,8 @@ struct ContractionGraph {
   }
   /// Products in the longest sum, and the additions of partial sums.
   static constexpr double roundings(int samples) {
-    const double forward = double{R} * S * C, data = double{R} * S * K, weight = double{P} * Q * samples;
+    const double forward = double{R} * S * C / Groups, data = double{R} * S * K / Groups;
+    const double weight = double{P} * Q * samples;
     const double most = forward > data ? forward : data;
     return (most > weight ? most : weight) + 16;
   }

@@ -169,9 +169,10 @@ class RoundingErrors {
     const bool weights = n.mode == Mode::weight_gradient;
     const double terms = weights ? static_cast<double>(sb.extents[0] * sb.extents[1] * samples)
                                  : static_cast<double>(sb.count()) / sb.extents[n.mode == Mode::forward ? 3 : 2];
-    const int channels = weights || n.mode == Mode::forward ? sa.extents[2] : n.shape.extents[2];
+    const int other_channels = weights ? sb.extents[2] : n.shape.extents[2];
     const bool transformed = growth > 1 && n.window.height == 3 && n.window.width == 3 && n.window.stride_h == 1 &&
-                             n.window.stride_w == 1 && channels >= 8;
+                             n.window.stride_w == 1 && n.window.groups == 1 && sa.extents[2] >= 8 &&
+                             other_channels >= 8;
     const double most = largest(products);
     for (std::size_t i = 0; i < v.size(); ++i)
       v[i] = std::min(v[i] - products[i] + terms * rounding * (transformed ? square(growth) * most : products[i]),

@@ -42,12 +42,23 @@ struct PaddedImage {
   }
 };
 
-/// Forward and data gradient: out (OutH x OutW x OutC) from a padded image.
+/// Does each output channel have one input channel to itself?
+template <class G>
+inline constexpr bool is_depthwise = (G::groups > 1) && (G::groups == G::C) && (G::groups == G::K);
+
+/// Floats a pixel of an operand's padded image.
+template <class G>
+constexpr int image_pitch(int channels) {
+  return is_depthwise<G> ? depthwise_pitch(channels) : channels;
+}
+
+/// Forward and data gradient: out (OutH x OutW x OutC) from a padded image. A depthwise convolution counts as one
+/// group.
 template <class Image, int OutH, int OutW, int OutC, int R, int S, int StrideH, int StrideW, int DilationH,
-          int DilationW, int Groups, class Prologue, class E>
+          int DilationW, int Groups, bool Depthwise, class Prologue, class E>
 struct ConvolutionPass {
-  static constexpr int in = Image::channels / Groups, out = OutC / Groups;
-  using Kernel = Direct<in, out, Image::columns, Image::channels, OutW, R, S, StrideW, DilationH, DilationW,
+  static constexpr int in = Depthwise ? 1 : Image::channels / Groups, out = OutC / Groups;
+  using Kernel = Direct<in, out, Depthwise, Image::columns, Image::channels, OutW, R, S, StrideW, DilationH, DilationW,
                         Image::step_h, Image::step_w>;
   static constexpr int spread = Image::step_w;
   using Pool = typename E::pool;
@@ -97,9 +108,10 @@ struct ConvolutionPass {
     for (int first = 0; first < count; first += pixels) {
       const int from_pixel = first + pixels <= count ? first : count - pixels;  // the last overlaps
       const int q = phase + from_pixel * spread;
-      Kernel::compute(image + (p * StrideH * Image::columns + q * StrideW) * Image::channels + group * in,
-                      memory.packed + group * Kernel::packed_floats + inner * Kernel::block_floats, tile,
-                      Image::behind_h(p * StrideH), Image::behind_w(q * StrideW));
+      Kernel::compute(
+          image + (p * StrideH * Image::columns + q * StrideW) * Image::channels + (Depthwise ? k : group * in),
+          memory.packed + group * Kernel::packed_floats + inner * Kernel::block_floats, tile,
+          Image::behind_h(p * StrideH), Image::behind_w(q * StrideW));
       for (int i = first - from_pixel; i < pixels; ++i) {
         const int column = q + i * spread;
         float* pooled = rows + (p % Pool::height * OutW + column) * OutC;
@@ -136,21 +148,29 @@ template <int S, Element E, class I>
 inline constexpr int slot_of<kernel::Body<kernel::Load<S, E, I>>> = S;
 
 template <class G>
-using ForwardImage =
-    PaddedImage<G::H, G::W, G::C, (G::P - 1) * G::stride_h + (G::R - 1) * G::dilation_h + 1,
-                (G::Q - 1) * G::stride_w + (G::S - 1) * G::dilation_w + 1, -G::pad_top, -G::pad_left, 1, 1>;
+using ForwardImage = PaddedImage<G::H, G::W, G::C, (G::P - 1) * G::stride_h + (G::R - 1) * G::dilation_h + 1,
+                                 (G::Q - 1) * G::stride_w + (G::S - 1) * G::dilation_w + 1, -G::pad_top, -G::pad_left,
+                                 1, 1, image_pitch<G>(G::C)>;
+template <class G>
+using GradientImage =
+    PaddedImage<G::P, G::Q, G::K, G::H + (G::R - 1) * G::dilation_h, G::W + (G::S - 1) * G::dilation_w,
+                G::pad_top - (G::R - 1) * G::dilation_h, G::pad_left - (G::S - 1) * G::dilation_w, G::stride_h,
+                G::stride_w, image_pitch<G>(G::K)>;
+
+template <class G, class Prologue, class E>
+using ForwardPass =
+    ConvolutionPass<ForwardImage<G>, G::P, G::Q, G::K, G::R, G::S, G::stride_h, G::stride_w, G::dilation_h,
+                    G::dilation_w, is_depthwise<G> ? 1 : G::groups, is_depthwise<G>, Prologue, E>;
+template <class G, class Prologue, class E>
+using GradientPass = ConvolutionPass<GradientImage<G>, G::H, G::W, G::C, G::R, G::S, 1, 1, G::dilation_h, G::dilation_w,
+                                     is_depthwise<G> ? 1 : G::groups, is_depthwise<G>, Prologue, E>;
 
 template <class G, bool Batched, class A, class B, class E, class Side>
 struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>, Algorithm::direct>
-    : ConvolutionRunner<ConvolutionPass<ForwardImage<G>, G::P, G::Q, G::K, G::R, G::S, G::stride_h, G::stride_w,
-                                        G::dilation_h, G::dilation_w, G::groups, A, E>,
-                        Batched, G::K, E, Side> {
-  using Pass = ConvolutionPass<ForwardImage<G>, G::P, G::Q, G::K, G::R, G::S, G::stride_h, G::stride_w, G::dilation_h,
-                               G::dilation_w, G::groups, A, E>;
-
+    : ConvolutionRunner<ForwardPass<G, A, E>, Batched, G::K, E, Side> {
   static void prepare(const Slot* slots, Memory memory, Share share) {
     const float* w = weights<slot_of<B>, G>(slots);
-    Pass::pack(memory.packed, share, [w](int r, int s, int c, int k) {
+    ForwardPass<G, A, E>::pack(memory.packed, share, [w](int r, int s, int c, int k) {
       return w[(std::int64_t{r * G::S + s} * (G::C / G::groups) + c) * G::K + k];
     });
   }
@@ -160,21 +180,11 @@ struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E,
 /// weights turned around, with the channels' roles exchanged.
 template <class G, bool Batched, class A, class B, class E, class Side>
 struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>, Algorithm::direct>
-    : ConvolutionRunner<
-          ConvolutionPass<PaddedImage<G::P, G::Q, G::K, G::H + (G::R - 1) * G::dilation_h,
-                                      G::W + (G::S - 1) * G::dilation_w, G::pad_top - (G::R - 1) * G::dilation_h,
-                                      G::pad_left - (G::S - 1) * G::dilation_w, G::stride_h, G::stride_w>,
-                          G::H, G::W, G::C, G::R, G::S, 1, 1, G::dilation_h, G::dilation_w, G::groups, A, E>,
-          Batched, G::C, E, Side> {
-  using Pass = ConvolutionPass<PaddedImage<G::P, G::Q, G::K, G::H + (G::R - 1) * G::dilation_h,
-                                           G::W + (G::S - 1) * G::dilation_w, G::pad_top - (G::R - 1) * G::dilation_h,
-                                           G::pad_left - (G::S - 1) * G::dilation_w, G::stride_h, G::stride_w>,
-                               G::H, G::W, G::C, G::R, G::S, 1, 1, G::dilation_h, G::dilation_w, G::groups, A, E>;
-
+    : ConvolutionRunner<GradientPass<G, A, E>, Batched, G::C, E, Side> {
   static void prepare(const Slot* slots, Memory memory, Share share) {
     const float* w = weights<slot_of<B>, G>(slots);
     constexpr int in_group = G::C / G::groups, out_group = G::K / G::groups;
-    Pass::pack(memory.packed, share, [w](int r, int s, int k, int c) {  // here c is the output channel
+    GradientPass<G, A, E>::pack(memory.packed, share, [w](int r, int s, int k, int c) {  // here c is the output channel
       const int group = c / in_group;
       return w[(std::int64_t{(G::R - 1 - r) * G::S + G::S - 1 - s} * in_group + c % in_group) * G::K +
                group * out_group + k];
@@ -202,9 +212,10 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, 
     for (int n = first; n < first + count; ++n) {
       Image::template fill<A>(image, slots, n);
       gather(dy, slots, n);
-      if constexpr (G::groups == 1) {
-        DirectWeightGradient<G::C, pitch, Image::columns, G::P, G::Q, G::R, G::S, G::stride_h, G::stride_w,
-                             G::dilation_h, G::dilation_w>::accumulate(image, dy, memory.partial);
+      if constexpr (G::groups == 1 || is_depthwise<G>) {
+        DirectWeightGradient<in, is_depthwise<G>, Image::channels, pitch, Image::columns, G::P, G::Q, G::R, G::S,
+                             G::stride_h, G::stride_w, G::dilation_h, G::dilation_w>::accumulate(image, dy,
+                                                                                                 memory.partial);
       } else {
         grouped(image, dy, memory.partial);
       }

@@ -1,7 +1,8 @@
 // Direct convolution on one padded image in scratch memory: the inner loops, with every size static. Output channels
 // lie along the vector; a tile of pixels x vectors of accumulators stays in registers while the taps and input
 // channels run (7 x 4 vectors reach 98 % of the FMA peak with g++ and AVX-512). The forward pass and the data
-// gradient are both this loop, with differently packed weights.
+// gradient are both this loop, with differently packed weights. In a depthwise convolution, where each output channel
+// has one input channel to itself, the input channels lie along the vector too.
 #pragma once
 
 #include <inlay/cpu/runner.hpp>
@@ -35,11 +36,15 @@ constexpr TileShape tile_shape(int channels, int row) {
   return {vectors, (row + tiles - 1) / tiles};
 }
 
-/// Out channels of one group from In channels; the padded image has Columns pixels a row and Pitch floats a pixel. It
-/// may be spread: zeros but for every SpreadH-th row and SpreadW-th column. Then neighbours in a tile are SpreadW
-/// pixels apart, so that the same taps of all of them fall on zeros and are left out.
-template <int In, int Out, int Columns, int Pitch, int OutWidth, int R, int S, int StrideW, int DilationH,
-          int DilationW, int SpreadH, int SpreadW>
+/// Channels of a depthwise convolution rounded up to what its tiles read.
+constexpr int depthwise_pitch(int channels) { return round_up(channels, tile_shape(channels, 1).vectors * lanes); }
+
+/// Out channels of one group from In channels, or each from its own if Depthwise (In is 1); the padded image has
+/// Columns pixels a row and Pitch floats a pixel. It may be spread: zeros but for every SpreadH-th row and SpreadW-th
+/// column. Then neighbours in a tile are SpreadW pixels apart, so that the same taps of all of them fall on zeros and
+/// are left out.
+template <int In, int Out, bool Depthwise, int Columns, int Pitch, int OutWidth, int R, int S, int StrideW,
+          int DilationH, int DilationW, int SpreadH, int SpreadW>
 struct Direct {
   static constexpr TileShape tile = tile_shape(Out, OutWidth < SpreadW ? 1 : OutWidth / SpreadW);
   static constexpr int width = tile.vectors * lanes;  // output channels of one tile
@@ -73,8 +78,10 @@ struct Direct {
           Vector weights[tile.vectors];
           unroll<tile.vectors>([&](int v) INLAY_LAMBDA { weights[v] = load_vector(w + v * lanes); });
           unroll<tile.pixels>([&](int i) INLAY_LAMBDA {
-            const Vector value = splat(tap[i * (StrideW * SpreadW) * Pitch + c]);
-            unroll<tile.vectors>([&](int v) INLAY_LAMBDA { sum[i][v] += value * weights[v]; });
+            const float* pixel = tap + i * (StrideW * SpreadW) * Pitch + c;
+            unroll<tile.vectors>([&](int v) INLAY_LAMBDA {
+              sum[i][v] += (Depthwise ? load_vector(pixel + v * lanes) : splat(*pixel)) * weights[v];
+            });
           });
         }
       }
@@ -85,9 +92,10 @@ struct Direct {
 };
 
 /// Weight gradient of one image: partial[tap][in][out] += x[pixel + tap][in] * dy[pixel][out].
-/// x has Columns pixels a row and In floats a pixel, dy has OutWidth pixels a row and OutPitch floats a pixel.
-template <int In, int OutPitch, int Columns, int OutHeight, int OutWidth, int R, int S, int StrideH, int StrideW,
-          int DilationH, int DilationW>
+/// x has Columns pixels a row and Pitch floats a pixel, dy has OutWidth pixels a row and OutPitch floats a pixel. If
+/// Depthwise, `in` is 0 and `out` also counts the channels of x.
+template <int In, bool Depthwise, int Pitch, int OutPitch, int Columns, int OutHeight, int OutWidth, int R, int S,
+          int StrideH, int StrideW, int DilationH, int DilationW>
 struct DirectWeightGradient {
   static constexpr int accumulators = vector_registers == 32 ? 24 : 12;
   static constexpr int vectors = [] {
@@ -117,7 +125,7 @@ struct DirectWeightGradient {
       for (int k = 0; k < OutPitch; k += width)
         for (int t = 0; t < R * S; t += taps)
           for (int c = 0; c < In; c += channels)
-            pass(x + t / S * DilationH * Columns * In + t % S * DilationW * In + c, dy + k, p, end,
+            pass(x + (t / S * DilationH * Columns + t % S * DilationW) * Pitch + (Depthwise ? k : c), dy + k, p, end,
                  partial + (std::int64_t{t} * In + c) * OutPitch + k);
     }
   }
@@ -126,15 +134,17 @@ struct DirectWeightGradient {
   [[gnu::noinline]] static void pass(const float* x, const float* dy, int first, int end, float* partial) {
     Vector sum[taps][channels][vectors] = {};
     for (int p = first; p < end; ++p) {
-      const float* row = x + p * StrideH * Columns * In;
+      const float* row = x + p * StrideH * Columns * Pitch;
       const float* d = dy + p * OutWidth * OutPitch;
-      for (int q = 0; q < OutWidth; ++q, d += OutPitch, row += StrideW * In) {
+      for (int q = 0; q < OutWidth; ++q, d += OutPitch, row += StrideW * Pitch) {
         Vector gradient[vectors];
         unroll<vectors>([&](int v) INLAY_LAMBDA { gradient[v] = load_vector(d + v * lanes); });
         unroll<taps>([&](int t) INLAY_LAMBDA {
           unroll<channels>([&](int c) INLAY_LAMBDA {
-            const Vector value = splat(row[(t / S * DilationH * Columns + t % S * DilationW) * In + c]);
-            unroll<vectors>([&](int v) INLAY_LAMBDA { sum[t][c][v] += value * gradient[v]; });
+            const float* pixel = row + (t / S * DilationH * Columns + t % S * DilationW) * Pitch + c;
+            unroll<vectors>([&](int v) INLAY_LAMBDA {
+              sum[t][c][v] += (Depthwise ? load_vector(pixel + v * lanes) : splat(*pixel)) * gradient[v];
+            });
           });
         });
       }
