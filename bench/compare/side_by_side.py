@@ -66,14 +66,14 @@ class Worker:
         self.versions = json.loads(self.answer("ready "))
 
     def answer(self, start):
-        line = self.process.stdout.readline()
-        if not line.startswith(start):
-            self.process.kill()
-            self.process.wait()
-            with open(self.log) as log:
-                said = [line.strip() for line in log if line.strip()]
-            raise Failed(f"{self.name}: {said[-1] if said else 'it ended without a word'}")
-        return line[len(start) :]
+        for line in self.process.stdout:  # libraries have things to say there too
+            if line.startswith(start):
+                return line[len(start) :]
+        self.process.kill()
+        self.process.wait()
+        with open(self.log) as log:
+            said = [line.strip() for line in log if line.strip()]
+        raise Failed(f"{self.name}: {said[-1] if said else 'it ended without a word'}")
 
     def say(self, line):
         try:

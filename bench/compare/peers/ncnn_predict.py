@@ -44,6 +44,8 @@ def write(param, model):
 
 net = ncnn.Net()
 net.opt.num_threads = arguments.threads
+if not arguments.half:
+    net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
 with tempfile.TemporaryDirectory() as folder:
     param, model = (os.path.join(folder, name) for name in ("seed.param", "seed.bin"))
     logits = write(param, model)

@@ -27,6 +27,7 @@ def options():
     parser.add_argument("--data", default="/usr/share/datasets/fashion-mnist")
     parser.add_argument("--batch-sizes", default="1,64,256")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--half", action="store_true", help="ncnn: its default, which stores numbers in 16 bits")
     parser.add_argument("--compile", action="store_true", help="torch.compile for PyTorch")
     arguments = parser.parse_args()
     arguments.layers = weights(arguments.weights)
