@@ -1,7 +1,7 @@
-// Runs a Program on the CPU. All of a sample's values lie together (its arena), so that the few samples in work stay
-// in the cache and samples never touch each other's memory. What follows from the parameters alone (packed weights, the
-// scale of a batch normalisation in inference) is kept from run to run. Nothing is allocated in a run that is no larger
-// than the largest before it.
+// Runs a Program on the CPU. All of a sample's values lie together, so that samples never touch each other's memory,
+// and those that only the launches of one chunk need take turns in memory that stays in the cache. What follows from
+// the parameters alone (packed weights, the scale of a batch normalisation in inference) is kept from run to run.
+// Nothing is allocated in a run that is no larger than the largest before it.
 #pragma once
 
 #include <inlay/cpu/buffer.hpp>
@@ -27,7 +27,7 @@ class Executor {
     }
     shared.grow(P::plan.arena_bytes_shared + 64);
     packed.grow(packed_bytes + 64);
-    private_memory.grow(threads * (scratch_bytes + partial_bytes) + 64);
+    private_memory.grow(threads * private_bytes() + 64);
     values.resize(static_cast<std::size_t>(P::plan.values.size));
     slots.resize(static_cast<std::size_t>(P::plan.bindings.size * threads));
     inputs.resize(static_cast<std::size_t>(P::plan.inputs.size));
@@ -47,7 +47,7 @@ class Executor {
   void parameters_changed() { stale = true; }
 
   void run(int samples) {
-    arena.grow(P::plan.arena_bytes_per_sample * samples + 64);
+    arena.grow(Places::batch_bytes * samples + 64);
     batch_size = static_cast<float>(samples);
     bind();
     const int first = stale ? 0 : Schedule<P>::ahead;
@@ -65,11 +65,14 @@ class Executor {
   }
 
  private:
+  using Places = Placement<P>;
+  /// Samples that go through a run of chunks together.
   static constexpr int chunk = [] {
     constexpr std::int64_t cache = 512 * 1024;
     const std::int64_t fits = cache / (P::plan.arena_bytes_per_sample + 1);
     return static_cast<int>(fits < 1 ? 1 : fits > 64 ? 64 : fits);
   }();
+  static constexpr std::int64_t local_bytes = chunk * Places::local_bytes;  // a thread
 
   static constexpr bool updates = inlay::detail::updates_parameters(P::plan);
 
@@ -96,8 +99,9 @@ class Executor {
       Slot& slot = values[static_cast<std::size_t>(v)];
       switch (value.storage) {
         case Storage::arena:
-          slot = value.batched ? Slot{arena.data() + value.offset, P::plan.arena_bytes_per_sample}
-                               : Slot{shared.data() + value.offset, 0};
+          if (!value.batched) slot = {shared.data() + value.offset, 0};
+          else if (const Place& place = Places::values.data[v]; place.local) continue;  // below
+          else slot = {arena.data() + place.offset, Places::batch_bytes};
           break;
         case Storage::input:
           slot = {inputs[static_cast<std::size_t>(value.index)], value.batched ? value.bytes() : 0};
@@ -120,21 +124,34 @@ class Executor {
         }
       }
   }
+  /// Sets the slots of a thread's local values for a chunk that begins with a sample.
+  void enter_chunk(const Action& chunks, int sample, int thread) {
+    char* local = private_memory.data() + thread * private_bytes() + scratch_bytes + partial_bytes;
+    const Range first = P::plan.launches.data[chunks.first].bindings;
+    const Range last = P::plan.launches.data[chunks.end - 1].bindings;
+    for (int b = first.first; b < last.first + last.count; ++b)
+      if (const Place& place = Places::values.data[P::plan.bindings.data[b]]; place.local)
+        slots[static_cast<std::size_t>(thread * P::plan.bindings.size + b)] = {
+            local + place.offset - sample * Places::local_bytes, Places::local_bytes};
+  }
+
+  /// A thread's: scratch memory, partials, local values.
+  std::int64_t private_bytes() const { return scratch_bytes + partial_bytes + local_bytes; }
 
   const Slot* slots_of(int launch, Share share) const {
     return slots.data() + share.thread * P::plan.bindings.size + P::plan.launches.data[launch].bindings.first;
   }
   float* partials(int thread) const {
-    return reinterpret_cast<float*>(private_memory.data() + thread * (scratch_bytes + partial_bytes) + scratch_bytes);
+    return reinterpret_cast<float*>(private_memory.data() + thread * private_bytes() + scratch_bytes);
   }
   Memory memory_of(int launch, Share share) const {
     const auto l = static_cast<std::size_t>(launch);
     return {reinterpret_cast<float*>(packed.data() + packed_offsets[l]),
-            reinterpret_cast<float*>(private_memory.data() + share.thread * (scratch_bytes + partial_bytes)),
+            reinterpret_cast<float*>(private_memory.data() + share.thread * private_bytes()),
             partials(share.thread) + partial_offsets[l] / 4};
   }
 
-  void work(Share share, int samples, int first_action) const {
+  void work(Share share, int samples, int first_action) {
     const Entry* entries = entries_of<P>::data;
     std::memset(partials(share.thread), 0, static_cast<std::size_t>(partial_bytes));
     const auto own = share.of(samples);
@@ -144,9 +161,11 @@ class Executor {
       switch (action.kind) {
         case ActionKind::prepare: entries[l].prepare(slots_of(l, share), memory_of(l, share), share); break;
         case ActionKind::chunks:
-          for (int n = own.first; n < own.end; n += chunk)
+          for (int n = own.first; n < own.end; n += chunk) {
+            enter_chunk(action, n, share.thread);
             for (int m = l; m < action.end; ++m)
               entries[m].samples(slots_of(m, share), n, chunk < own.end - n ? chunk : own.end - n, memory_of(m, share));
+          }
           break;
         case ActionKind::whole:
           if (own.end > own.first)
@@ -154,10 +173,10 @@ class Executor {
           break;
         case ActionKind::outputs: entries[l].outputs(slots_of(l, share), samples, memory_of(l, share), share); break;
         case ActionKind::finish:
-          entries[l].finish(slots_of(l, share),
-                            {partials(0) + partial_offsets[static_cast<std::size_t>(l)] / 4,
-                             (scratch_bytes + partial_bytes) / 4, share.threads},
-                            share);
+          entries[l].finish(
+              slots_of(l, share),
+              {partials(0) + partial_offsets[static_cast<std::size_t>(l)] / 4, private_bytes() / 4, share.threads},
+              share);
           break;
         case ActionKind::barrier: barrier(share); break;
       }

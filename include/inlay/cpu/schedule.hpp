@@ -233,4 +233,42 @@ struct Schedule {
   }();
 };
 
+/// Where a value that is stored for each sample lies: at `offset` in the sample's part of an arena. What one run of
+/// chunks makes and nobody else reads is local: every thread has an arena for such values of the few samples in work,
+/// which stays in the cache. Others have a place for every sample of the batch.
+struct Place {
+  bool local = false;
+  std::int64_t offset = -1;
+};
+
+template <class P>
+class Placement {
+  static constexpr auto& plan = P::plan;
+
+  static constexpr bool is_batched(const Value& v) { return v.storage == Storage::arena && v.batched; }
+  static constexpr bool is_local(const Value& v) {
+    for (const Action& action : Schedule<P>::actions)
+      if (action.kind == ActionKind::chunks && action.first <= v.first && v.last < action.end) return true;
+    return false;
+  }
+  static constexpr inlay::detail::Places places(bool local) {
+    return inlay::detail::place(plan.values, plan.launches.size, [&](const Value& v) {
+      if (!is_batched(v) || is_local(v) != local) return inlay::detail::Lifetime{};
+      return inlay::detail::Lifetime{v.first, v.last};
+    });
+  }
+
+ public:
+  static constexpr std::int64_t local_bytes = places(true).bytes, batch_bytes = places(false).bytes;  // a sample
+  static constexpr Fixed<Place, P::plan.values.size> values = [] {
+    Fixed<Place, P::plan.values.size> fixed;
+    for (const bool local : {false, true}) {
+      const inlay::detail::Places found = places(local);
+      for (int v = 0; v < plan.values.size; ++v)
+        if (found.offsets.data[v] >= 0) fixed.data[v] = {local, found.offsets.data[v]};
+    }
+    return fixed;
+  }();
+};
+
 }  // namespace inlay::cpu

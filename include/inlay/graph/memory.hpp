@@ -58,9 +58,38 @@ class Arena {
   List<Block> free;
 };
 
-}  // namespace detail
+/// The launches between which a value lives; it has no place where there are none.
+struct Lifetime {
+  int first = 0, last = -1;
+};
 
-namespace detail {
+/// Offsets of the values in one arena; -1 of those that are not in it.
+struct Places {
+  List<std::int64_t> offsets;
+  std::int64_t bytes = 0;
+};
+
+template <class Values, class Lives>
+constexpr Places place(const Values& values, int launches, Lives lifetime) {
+  List<int> starts(launches + 2, -1), ends(launches + 2, -1), next_start(values.size, -1), next_end(values.size, -1);
+  for (int v = values.size - 1; v >= 0; --v) {
+    const Lifetime lives = lifetime(values.data[v]);
+    if (lives.last < lives.first) continue;
+    next_start.data[v] = starts.data[lives.first];
+    starts.data[lives.first] = v;
+    next_end.data[v] = ends.data[lives.last];
+    ends.data[lives.last] = v;
+  }
+  Arena arena;
+  Places places{List<std::int64_t>(values.size, -1)};
+  for (int l = 0; l < launches; ++l) {
+    for (int v = starts.data[l]; v >= 0; v = next_start.data[v])
+      places.offsets.data[v] = arena.take(values.data[v].bytes());
+    for (int v = ends.data[l]; v >= 0; v = next_end.data[v]) arena.give(places.offsets.data[v], values.data[v].bytes());
+  }
+  places.bytes = arena.size;
+  return places;
+}
 
 /// Does a step of the plan write a parameter? P: Plan or FrozenPlan.
 template <class P>
@@ -117,31 +146,17 @@ constexpr Plan memory(Plan plan) {
   for (const PlanOutput& output : plan.outputs) plan.values.data[output.value].last = launches;
   detail::mark_ahead(plan);
 
-  List<int> starts(launches + 2, -1), ends(launches + 2, -1), next_start(plan.values.size, -1),
-      next_end(plan.values.size, -1);
-  for (int v = plan.values.size - 1; v >= 0; --v) {
-    const Value& value = plan.values.data[v];
-    if (value.storage != Storage::arena) continue;
-    const bool ahead = detail::is_made_ahead(plan, value);
-    const int first = ahead ? 0 : value.first, last = ahead ? launches : value.last;
-    next_start.data[v] = starts.data[first];
-    starts.data[first] = v;
-    next_end.data[v] = ends.data[last];
-    ends.data[last] = v;
-  }
-  detail::Arena per_sample, shared;
-  for (int l = 0; l < launches; ++l) {
-    for (int v = starts.data[l]; v >= 0; v = next_start.data[v]) {
-      Value& value = plan.values.data[v];
-      value.offset = (value.batched ? per_sample : shared).take(value.bytes());
-    }
-    for (int v = ends.data[l]; v >= 0; v = next_end.data[v]) {
-      const Value& value = plan.values.data[v];
-      (value.batched ? per_sample : shared).give(value.offset, value.bytes());
-    }
-  }
-  plan.arena_bytes_per_sample = per_sample.size;
-  plan.arena_bytes_shared = shared.size;
+  auto arena = [&](bool batched) {
+    const detail::Places places = detail::place(plan.values, launches, [&](const Value& v) {
+      if (v.storage != Storage::arena || v.batched != batched) return detail::Lifetime{};
+      return detail::is_made_ahead(plan, v) ? detail::Lifetime{0, launches} : detail::Lifetime{v.first, v.last};
+    });
+    for (int v = 0; v < plan.values.size; ++v)
+      if (places.offsets.data[v] >= 0) plan.values.data[v].offset = places.offsets.data[v];
+    return places.bytes;
+  };
+  plan.arena_bytes_per_sample = arena(true);
+  plan.arena_bytes_shared = arena(false);
   plan.unplanned_bytes_per_sample = 0;
   for (const Node& node : plan.nodes)
     if (node.batched && node.op != Op::input && node.op != Op::reshape)
