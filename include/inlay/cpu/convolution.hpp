@@ -16,7 +16,7 @@ template <int Height, int Width, int Channels, int Rows_, int Columns_, int Firs
 struct PaddedImage {
   static constexpr int rows = Rows_, columns = Columns_,
                        channels = Pitch;  // floats a pixel; those behind Channels are zero
-  static constexpr int step_h = StepH, step_w = StepW;
+  static constexpr int first_row = FirstRow, step_h = StepH, step_w = StepW;
 
   /// How far a row or column of the image lies behind one that holds pixels.
   static constexpr int behind_h(int row) { return ((row + FirstRow) % StepH + StepH) % StepH; }
@@ -25,9 +25,15 @@ struct PaddedImage {
 
   template <class Prologue>
   static void fill(float* image, const Slot* slots, int sample) {
-    for (int j = 0; j < rows; ++j) {
+    fill_rows<Prologue, rows>(image, slots, sample, 0, rows);
+  }
+  /// Rows first, ..., end - 1, where there is room for Kept rows, and a row takes the place of the one Kept before it.
+  template <class Prologue, int Kept>
+  static void fill_rows(float* kept, const Slot* slots, int sample, int first, int end) {
+    for (int j = first; j < end; ++j) {
       const int h = (j + FirstRow) / StepH;
       const bool row = j + FirstRow >= 0 && (j + FirstRow) % StepH == 0 && h < Height;
+      float* image = kept + j % Kept * (columns * channels);
       for (int i = 0; i < columns; ++i, image += channels) {
         const int w = (i + FirstColumn) / StepW;
         int filled = 0;

@@ -27,21 +27,68 @@ struct TileBlocks {
   }();
   /// Frequencies are an odd number of rows apart, so that they do not fall on the same cache sets.
   static constexpr int pitch = block | 1;
+  /// Rows of the padded image up to the last that the tiles before `tile` need.
+  static constexpr int rows_before(int tile) { return (tile - 1) / columns * 4 + 6; }
+  /// Most rows of it that a block needs.
+  static constexpr int image_rows = [] {
+    int most = 0;
+    for (int first = 0; first < count; first += block) {
+      const int needed = rows_before(first + block < count ? first + block : count) - first / columns * 4;
+      most = needed > most ? needed : most;
+    }
+    return most;
+  }();
 };
 
-/// V[f][t][channel] of tiles first, ..., first + count - 1 of a padded image (its columns and pitch).
-template <int Columns, int Channels, int TileColumns, int Pitch>
+/// V[f][t][channel] of tiles first, ..., first + count - 1 of a padded image (its columns and pitch), of which Kept
+/// rows are there: see PaddedImage::fill_rows.
+template <int Columns, int Channels, int TileColumns, int Pitch, int Kept>
 void transform_input(const float* image, int first, int count, float* out) {
   for (int t = 0; t < count; ++t) {
-    const float* corner = image + ((first + t) / TileColumns * 4 * Columns + (first + t) % TileColumns * 4) * Channels;
+    const int row = (first + t) / TileColumns * 4, column = (first + t) % TileColumns * 4;
+    const float* rows[6];
+    unroll<6>([&](int i) INLAY_LAMBDA { rows[i] = image + ((row + i) % Kept * Columns + column) * Channels; });
     for (int c = 0; c < Channels; c += lanes)
-      winograd::square<6, 6>(
-          [](const auto& d, auto& v) INLAY_LAMBDA { winograd::input_transform(d, v); },
-          [&](int i, int j) INLAY_LAMBDA { return load_vector(corner + (i * Columns + j) * Channels + c); },
-          [&](int i, int j, Vector v)
-              INLAY_LAMBDA { store_vector(out + (std::int64_t{i * 6 + j} * Pitch + t) * Channels + c, v); });
+      winograd::square<6, 6>([](const auto& d, auto& v) INLAY_LAMBDA { winograd::input_transform(d, v); },
+                             [&](int i, int j) INLAY_LAMBDA { return load_vector(rows[i] + j * Channels + c); },
+                             [&](int i, int j, Vector v) INLAY_LAMBDA {
+                               store_vector(out + (std::int64_t{i * 6 + j} * Pitch + t) * Channels + c, v);
+                             });
   }
 }
+
+/// The first value of one image a sample that a Body loads or stores: the memory of its rows.
+struct NoRows {
+  static constexpr int row_bytes = 0;
+  static char* at(const Slot*, int, int) { return nullptr; }
+};
+template <int S, Element E, class I>
+struct Rows {
+  static constexpr int row_bytes = I::s1 * size_of(E);
+  static char* at(const Slot* slots, int sample, int row) {
+    return slots[S].data + sample * slots[S].sample_bytes + std::int64_t{row} * row_bytes;
+  }
+};
+template <class I>
+inline constexpr bool is_image = I::sample != 0 && I::s1 > I::s2&& I::s2 > 1;
+
+template <class... Steps>
+struct FirstRows {
+  using loaded = NoRows;
+  using stored = NoRows;
+};
+template <class Step, class... Rest>
+struct FirstRows<Step, Rest...> : FirstRows<Rest...> {};
+template <int S, Element E, class I, class... Rest>
+struct FirstRows<kernel::Load<S, E, I>, Rest...> : FirstRows<Rest...> {
+  using loaded = std::conditional_t<is_image<I>, Rows<S, E, I>, typename FirstRows<Rest...>::loaded>;
+};
+template <int S, Element E, class I, int R, class... Rest>
+struct FirstRows<kernel::Store<S, E, I, R>, Rest...> : FirstRows<Rest...> {
+  using stored = std::conditional_t<is_image<I>, Rows<S, E, I>, typename FirstRows<Rest...>::stored>;
+};
+template <class... Steps>
+struct FirstRows<kernel::Body<Steps...>> : FirstRows<Steps...> {};
 
 /// Forward and data gradient: out (OutH x OutW x OutC) from a padded image whose channels are whole vectors.
 template <class Image, int In, int OutH, int OutW, int OutC, class Prologue, class E>
@@ -53,11 +100,19 @@ struct WinogradPass {
   using Pool = typename E::pool;
   static constexpr bool pools = Pool::height * Pool::width > 1;
   static constexpr int channels = Image::channels;
-  static constexpr std::int64_t image_floats = round_up(Image::floats, 16);
+  static constexpr std::int64_t image_floats = std::int64_t{Tiles::image_rows} * Image::columns * channels;
   static constexpr std::int64_t v_floats = std::int64_t{36} * Tiles::pitch * channels;
   static constexpr std::int64_t m_floats = std::int64_t{36} * Tiles::pitch * out_pitch;
   static constexpr std::int64_t scratch_floats = image_floats + v_floats + m_floats + 2 * 16 * out_pitch;
   static constexpr std::int64_t packed_floats = std::int64_t{36} * In * out_pitch;
+
+  // What a block's products fetch: the operand's rows for the next block, and the rows that this one is stored to.
+  using Loaded = typename FirstRows<Prologue>::loaded;
+  using Stored = typename FirstRows<std::conditional_t<pools, typename E::post, typename E::main>>::stored;
+  static constexpr int steps = 36 * panels * (Tiles::block / rows) * In;
+  static constexpr int tile_rows = (Tiles::block + Tiles::columns - 1) / Tiles::columns * 4;
+  static constexpr int read_ahead = (tile_rows * Loaded::row_bytes + steps - 1) / steps;
+  static constexpr int write_ahead = (tile_rows / Pool::height * Stored::row_bytes + steps - 1) / steps;
 
   /// U[f][in][out] of the 3 x 3 weights `weight(r, s, in, out)`.
   template <class Weight>
@@ -82,17 +137,23 @@ struct WinogradPass {
     float* v = image + image_floats;
     float* m = v + v_floats;
     float* pixels = m + m_floats;
-    Image::template fill<Prologue>(image, slots, sample);
+    int filled = 0;
     for (int first = 0; first < Tiles::count; first += Tiles::block) {
       const int count = Tiles::count - first < Tiles::block ? Tiles::count - first : Tiles::block;
-      transform_input<Image::columns, channels, Tiles::columns, Tiles::pitch>(image, first, count, v);
+      const int needed = Tiles::rows_before(first + count);
+      Image::template fill_rows<Prologue, Tiles::image_rows>(image, slots, sample, filled, needed);
+      filled = needed;
+      transform_input<Image::columns, channels, Tiles::columns, Tiles::pitch, Tiles::image_rows>(image, first, count,
+                                                                                                 v);
+      Ahead ahead{Loaded::at(slots, sample, needed + Image::first_row),
+                  Stored::at(slots, sample, first / Tiles::columns * 4 / Pool::height)};
       for (int f = 0; f < 36; ++f)
         for (int panel = 0; panel < panels; ++panel)
           for (int t = 0; t < count; t += rows)
-            multiply_tile<rows, shape.vectors, channels, 1, false>(
+            ahead = multiply_tile<rows, shape.vectors, channels, 1, false, read_ahead, write_ahead>(
                 v + (std::int64_t{f} * Tiles::pitch + t) * channels,
                 memory.packed + std::int64_t{f} * In * out_pitch + panel * width, out_pitch, In,
-                m + ((std::int64_t{f} * panels + panel) * Tiles::pitch + t) * width);
+                m + ((std::int64_t{f} * panels + panel) * Tiles::pitch + t) * width, ahead);
       for (int t = 0; t < count; ++t) finish_tile(slots, sample, first + t, m + t * width, pixels);
     }
   }
@@ -195,7 +256,7 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, true, A, 
       Gradient::template fill<B>(dy, slots, n);
       for (int t = 0; t < Tiles::count; t += block) {
         const int tiles = Tiles::count - t < block ? Tiles::count - t : block;
-        transform_input<Image::columns, Image::channels, Tiles::columns, tile_pitch>(image, t, tiles, v);
+        transform_input<Image::columns, Image::channels, Tiles::columns, tile_pitch, Image::rows>(image, t, tiles, v);
         transform_gradient(dy, t, tiles, d);
         for (int f = 0; f < 36; ++f)
           for (int panel = 0; panel < panels; ++panel)
