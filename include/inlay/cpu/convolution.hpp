@@ -16,7 +16,8 @@ template <int Height, int Width, int Channels, int Rows_, int Columns_, int Firs
 struct PaddedImage {
   static constexpr int rows = Rows_, columns = Columns_,
                        channels = Pitch;  // floats a pixel; those behind Channels are zero
-  static constexpr int first_row = FirstRow, step_h = StepH, step_w = StepW;
+  static constexpr int height = Height, width = Width, first_row = FirstRow, first_column = FirstColumn;
+  static constexpr int step_h = StepH, step_w = StepW;
 
   /// How far a row or column of the image lies behind one that holds pixels.
   static constexpr int behind_h(int row) { return ((row + FirstRow) % StepH + StepH) % StepH; }

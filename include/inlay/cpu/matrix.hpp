@@ -50,6 +50,7 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
     for (int row = first; row < end; row += T::row_block) {
       const int count = row + T::row_block < end ? T::row_block : end - row;
       const int computed = round_up(count, T::rows);
+      const int tiled = 2 * (count % T::rows) < T::rows ? count / T::rows * T::rows : computed;  // the rest one by one
       for (int panel = 0; panel < T::panels; ++panel) {
         const int column = panel * T::width, last = column + T::width < Columns ? column + T::width : Columns;
         for (int i = 0; i < computed * T::width; ++i) c[i] = 0;
@@ -62,9 +63,12 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
             pack(b, w, d, deep, column, last);
             panel_weights = b;
           }
-          for (int i = 0; i < computed; i += T::rows)
-            multiply_tile<T::rows, T::vectors, depth, 1, true>(a + i * depth, panel_weights,
-                                                               in_place ? Columns : T::width, deep, c + i * T::width);
+          const int pitch = in_place ? Columns : T::width;
+          for (int i = 0; i < tiled; i += T::rows)
+            multiply_tile<T::rows, T::vectors, depth, 1, true>(a + i * depth, panel_weights, pitch, deep,
+                                                               c + i * T::width);
+          for (int i = tiled; i < count; ++i)
+            multiply_tile<1, T::vectors, depth, 1, true>(a + i * depth, panel_weights, pitch, deep, c + i * T::width);
         }
         for (int i = 0; i < count; ++i) {
           const int pixel = (row + i) % pixels;

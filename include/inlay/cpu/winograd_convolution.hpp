@@ -40,17 +40,18 @@ struct TileBlocks {
   }();
 };
 
-/// V[f][t][channel] of tiles first, ..., first + count - 1 of a padded image (its columns and pitch), of which Kept
-/// rows are there: see PaddedImage::fill_rows.
-template <int Columns, int Channels, int TileColumns, int Pitch, int Kept>
-void transform_input(const float* image, int first, int count, float* out) {
+/// V[f][t][channel] of tiles first, ..., first + count - 1, where `pixel(row, column)` gives the channels of a pixel of
+/// the padded image.
+template <int Channels, int TileColumns, int Pitch, class Pixel>
+void transform_input(int first, int count, float* out, Pixel pixel) {
   for (int t = 0; t < count; ++t) {
     const int row = (first + t) / TileColumns * 4, column = (first + t) % TileColumns * 4;
-    const float* rows[6];
-    unroll<6>([&](int i) INLAY_LAMBDA { rows[i] = image + ((row + i) % Kept * Columns + column) * Channels; });
+    const float* patch[6][6];
+    for (int i = 0; i < 6; ++i)
+      for (int j = 0; j < 6; ++j) patch[i][j] = pixel(row + i, column + j);
     for (int c = 0; c < Channels; c += lanes)
       winograd::square<6, 6>([](const auto& d, auto& v) INLAY_LAMBDA { winograd::input_transform(d, v); },
-                             [&](int i, int j) INLAY_LAMBDA { return load_vector(rows[i] + j * Channels + c); },
+                             [&](int i, int j) INLAY_LAMBDA { return load_vector(patch[i][j] + c); },
                              [&](int i, int j, Vector v) INLAY_LAMBDA {
                                store_vector(out + (std::int64_t{i * 6 + j} * Pitch + t) * Channels + c, v);
                              });
@@ -59,12 +60,12 @@ void transform_input(const float* image, int first, int count, float* out) {
 
 /// The first value of one image a sample that a Body loads or stores: the memory of its rows.
 struct NoRows {
-  static constexpr int row_bytes = 0;
+  static constexpr int row_bytes = 0, pixel_bytes = 0;
   static char* at(const Slot*, int, int) { return nullptr; }
 };
 template <int S, Element E, class I>
 struct Rows {
-  static constexpr int row_bytes = I::s1 * size_of(E);
+  static constexpr int row_bytes = I::s1 * size_of(E), pixel_bytes = I::s2 * size_of(E);
   static char* at(const Slot* slots, int sample, int row) {
     return slots[S].data + sample * slots[S].sample_bytes + std::int64_t{row} * row_bytes;
   }
@@ -90,6 +91,13 @@ struct FirstRows<kernel::Store<S, E, I, R>, Rest...> : FirstRows<Rest...> {
 template <class... Steps>
 struct FirstRows<kernel::Body<Steps...>> : FirstRows<Steps...> {};
 
+/// Is the operand an image as it lies in memory, its channels whole vectors?
+template <class Prologue>
+inline constexpr bool is_plain_image = false;
+template <int S, class I>
+inline constexpr bool is_plain_image<kernel::Body<kernel::Load<S, Element::f32, I>>> =
+    is_image<I>&& I::s3 == 1 && I::s2 % lanes == 0;
+
 /// Forward and data gradient: out (OutH x OutW x OutC) from a padded image whose channels are whole vectors.
 template <class Image, int In, int OutH, int OutW, int OutC, class Prologue, class E>
 struct WinogradPass {
@@ -100,7 +108,9 @@ struct WinogradPass {
   using Pool = typename E::pool;
   static constexpr bool pools = Pool::height * Pool::width > 1;
   static constexpr int channels = Image::channels;
-  static constexpr std::int64_t image_floats = std::int64_t{Tiles::image_rows} * Image::columns * channels;
+  static constexpr bool in_place = is_plain_image<Prologue>;  // the padded image is not made
+  static constexpr std::int64_t image_floats =
+      in_place ? channels : std::int64_t{Tiles::image_rows} * Image::columns * channels;
   static constexpr std::int64_t v_floats = std::int64_t{36} * Tiles::pitch * channels;
   static constexpr std::int64_t m_floats = std::int64_t{36} * Tiles::pitch * out_pitch;
   static constexpr std::int64_t scratch_floats = image_floats + v_floats + m_floats + 2 * 16 * out_pitch;
@@ -138,13 +148,23 @@ struct WinogradPass {
     float* m = v + v_floats;
     float* pixels = m + m_floats;
     int filled = 0;
+    if constexpr (in_place)
+      for (int c = 0; c < channels; ++c) image[c] = 0;
     for (int first = 0; first < Tiles::count; first += Tiles::block) {
       const int count = Tiles::count - first < Tiles::block ? Tiles::count - first : Tiles::block;
       const int needed = Tiles::rows_before(first + count);
-      Image::template fill_rows<Prologue, Tiles::image_rows>(image, slots, sample, filled, needed);
+      if constexpr (!in_place)
+        Image::template fill_rows<Prologue, Tiles::image_rows>(image, slots, sample, filled, needed);
       filled = needed;
-      transform_input<Image::columns, channels, Tiles::columns, Tiles::pitch, Tiles::image_rows>(image, first, count,
-                                                                                                 v);
+      transform_input<channels, Tiles::columns, Tiles::pitch>(first, count, v, [&](int row, int column) INLAY_LAMBDA {
+        if constexpr (in_place) {
+          const int h = row + Image::first_row, w = column + Image::first_column;
+          if (h < 0 || h >= Image::height || w < 0 || w >= Image::width) return const_cast<const float*>(image);
+          return reinterpret_cast<const float*>(Loaded::at(slots, sample, h) + w * Loaded::pixel_bytes);
+        } else {
+          return image + (row % Tiles::image_rows * Image::columns + column) * channels;
+        }
+      });
       Ahead ahead{Loaded::at(slots, sample, needed + Image::first_row),
                   Stored::at(slots, sample, first / Tiles::columns * 4 / Pool::height)};
       for (int f = 0; f < 36; ++f)
@@ -256,7 +276,10 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, true, A, 
       Gradient::template fill<B>(dy, slots, n);
       for (int t = 0; t < Tiles::count; t += block) {
         const int tiles = Tiles::count - t < block ? Tiles::count - t : block;
-        transform_input<Image::columns, Image::channels, Tiles::columns, tile_pitch, Image::rows>(image, t, tiles, v);
+        transform_input<Image::channels, Tiles::columns, tile_pitch>(
+            t, tiles, v, [image](int row, int column) INLAY_LAMBDA {
+              return image + (row * Image::columns + column) * Image::channels;
+            });
         transform_gradient(dy, t, tiles, d);
         for (int f = 0; f < 36; ++f)
           for (int panel = 0; panel < panels; ++panel)
