@@ -11,6 +11,7 @@ template <class G>
 void check(int samples = 3, double growth = 0) {
   test::check_program<G>(samples, 1, G::roundings(samples), 1, growth);
   test::check_program<G>(samples, 2, G::roundings(samples), 2, growth);
+  test::check_program<G>(1, 3, G::roundings(1), 3, growth);
 }
 
 template <class G>

@@ -107,6 +107,36 @@ TEST_CASE("the same number of threads gives the same bits") {
   }
   CHECK(a.parameters == b.parameters);
 }
+TEST_CASE_TEMPLATE("threads that share a sample give the bits of one thread", Net, Small, Deep) {
+  using P = Program<Inference<Net>>;
+  const Graph graph = thaw(P::graph);
+  const test::Numbers in = test::random_inputs(graph, 2, 1);
+  std::vector<std::vector<float>> parameters, outputs;
+  std::mt19937 engine(2);
+  for (const Parameter& p : graph.parameters) {
+    parameters.emplace_back(static_cast<std::size_t>(p.shape.count()));
+    for (float& x : parameters.back()) x = static_cast<float>(engine() % 201) / 1000 - 0.1f;
+  }
+  for (int threads : {1, 2, 3, 5}) {
+    cpu::Executor<P> executor(threads);
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+      executor.bind_parameter(static_cast<int>(i), parameters[i].data());
+    for (int samples : {1, 2}) {
+      executor.bind_input(0, in.bytes[0].data());
+      executor.run(samples);
+      outputs.emplace_back(static_cast<std::size_t>(samples * P::plan.values[P::plan.outputs[0].value].count));
+      executor.read_output(0, samples, outputs.back().data());
+    }
+  }
+  for (std::size_t i = 2; i < outputs.size(); ++i) CHECK(outputs[i] == outputs[i % 2]);
+}
+TEST_CASE("values of one chunk have no place for every sample") {
+  using P = Program<Inference<Small>>;
+  constexpr std::int64_t dense =
+      4 * (4 * 4 * 20 + 9 + 3);  // what the dense layers, which take all samples, read and write
+  CHECK(cpu::Placement<P>::batch_bytes <= dense + 3 * 64);
+  CHECK(cpu::Placement<P>::local_bytes >= 4 * 8 * 8 * 5);
+}
 TEST_CASE("a sample that is not finite changes nothing but its own outputs") {
   using P = Program<Inference<Deep>>;
   const Graph graph = thaw(P::graph);

@@ -88,12 +88,15 @@ struct ConvolutionPass {
     }
   }
 
-  static void run(const Slot* slots, int sample, Memory memory) {
+  static void run(const Slot* slots, int sample, Memory memory, Share share) {
     float* image = memory.scratch;
     float* tile = image + round_up(Image::floats, 16);
     float* rows = tile + tile_floats;
-    Image::template fill<Prologue>(image, slots, sample);
-    for (int p = 0; p < OutH; ++p) {
+    const auto part = share.of(OutH, Pool::height);
+    if (part.first >= part.end) return;
+    Image::template fill_rows<Prologue, Image::rows>(image, slots, sample, part.first * StrideH,
+                                                     (part.end - 1) * StrideH + (R - 1) * DilationH + 1);
+    for (int p = part.first; p < part.end; ++p) {
       for (int block = 0; block < Groups * Kernel::blocks; ++block)
         for (int phase = 0; phase < spread; ++phase)
           finish_row(slots, sample, memory, image, tile, rows, p, block, phase);
@@ -138,11 +141,12 @@ struct ConvolutionRunner : SidedRunner<Batched, Channels, typename E::main, type
   static constexpr std::int64_t scratch_bytes = 4 * Pass::scratch_floats;
 
   static void samples(const Slot* slots, int first, int count, Memory memory) {
-    for (int n = first; n < first + count; ++n) Pass::run(slots, n, memory);
+    for (int n = first; n < first + count; ++n) Pass::run(slots, n, memory, {0, 1});
   }
-  static void outputs(const Slot* slots, int, Memory memory, Share share) {
-    if (share.thread == 0) Pass::run(slots, 0, memory);
+  static void part(const Slot* slots, int sample, Memory memory, Share share) {
+    Pass::run(slots, sample, memory, share);
   }
+  static void outputs(const Slot* slots, int, Memory memory, Share share) { Pass::run(slots, 0, memory, share); }
 };
 
 template <int S, class G>

@@ -124,9 +124,10 @@ class Executor {
         }
       }
   }
-  /// Sets the slots of a thread's local values for a chunk that begins with a sample.
-  void enter_chunk(const Action& chunks, int sample, int thread) {
-    char* local = private_memory.data() + thread * private_bytes() + scratch_bytes + partial_bytes;
+  /// Sets the slots of a thread's local values for a chunk that begins with a sample; they lie in the memory of
+  /// `owner`.
+  void enter_chunk(const Action& chunks, int sample, int thread, int owner) {
+    char* local = private_memory.data() + owner * private_bytes() + scratch_bytes + partial_bytes;
     const Range first = P::plan.launches.data[chunks.first].bindings;
     const Range last = P::plan.launches.data[chunks.end - 1].bindings;
     for (int b = first.first; b < last.first + last.count; ++b)
@@ -161,14 +162,19 @@ class Executor {
       switch (action.kind) {
         case ActionKind::prepare: entries[l].prepare(slots_of(l, share), memory_of(l, share), share); break;
         case ActionKind::chunks:
+          if (samples < share.threads) {
+            share_samples(action, samples, share);
+            break;
+          }
           for (int n = own.first; n < own.end; n += chunk) {
-            enter_chunk(action, n, share.thread);
+            enter_chunk(action, n, share.thread, share.thread);
             for (int m = l; m < action.end; ++m)
               entries[m].samples(slots_of(m, share), n, chunk < own.end - n ? chunk : own.end - n, memory_of(m, share));
           }
           break;
         case ActionKind::whole:
-          if (own.end > own.first)
+          if (samples < share.threads) share_samples(action, samples, share);
+          else if (own.end > own.first)
             entries[l].samples(slots_of(l, share), own.first, own.end - own.first, memory_of(l, share));
           break;
         case ActionKind::outputs: entries[l].outputs(slots_of(l, share), samples, memory_of(l, share), share); break;
@@ -179,6 +185,16 @@ class Executor {
               share);
           break;
         case ActionKind::barrier: barrier(share); break;
+      }
+    }
+  }
+  /// With fewer samples than threads: all threads work on each, launch by launch.
+  void share_samples(const Action& action, int samples, Share share) {
+    for (int n = 0; n < samples; ++n) {
+      enter_chunk(action, n, share.thread, 0);
+      for (int l = action.first; l < action.end; ++l) {
+        entries_of<P>::data[l].part(slots_of(l, share), n, memory_of(l, share), share);
+        barrier(share);
       }
     }
   }

@@ -36,12 +36,30 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   static void samples(const Slot* slots, int first, int count, Memory memory) {
     rows(slots, first * pixels, (first + count) * pixels, memory);
   }
-  static void outputs(const Slot* slots, int, Memory memory, Share share) {
-    const auto part = share.of(pixels, T::rows);
-    rows(slots, part.first, part.end, memory);
+  static void outputs(const Slot* slots, int, Memory memory, Share share) { part(slots, 0, memory, share); }
+  static void part(const Slot* slots, int sample, Memory memory, Share share) {
+    if constexpr (pixels == 1 && in_place) return columns(slots, sample, memory, share);
+    const auto own = share.of(pixels, T::rows);
+    rows(slots, sample * pixels + own.first, sample * pixels + own.end, memory);
   }
 
  private:
+  /// Some columns of a single row.
+  static void columns(const Slot* slots, int sample, Memory memory, Share share) {
+    constexpr int vectors = T::vectors % 2 == 0 ? 2 : 1, width = vectors * lanes;
+    float* a = memory.scratch;
+    const auto own = share.of(Columns, width);
+    for (int column = own.first; column < own.end; column += width) {
+      alignas(64) float c[width] = {};
+      for (int d = 0; d < Depth; d += depth) {
+        const int deep = d + depth < Depth ? depth : Depth - d;
+        gather(a, slots, sample, 1, 1, d, d + deep);
+        multiply_tile<1, vectors, depth, 1, true>(a, weights<slot_of<B>, G>(slots) + std::int64_t{d} * Columns + column,
+                                                  Columns, deep, c);
+      }
+      run_row<typename E::main, Columns>(slots, sample, 0, 0, 0, column, column + width, from(c - column), no_output);
+    }
+  }
   static void rows(const Slot* slots, int first, int end, Memory memory) {
     float* a = memory.scratch;
     float* b = a + a_floats;

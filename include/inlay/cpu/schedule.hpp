@@ -22,6 +22,7 @@ struct Entry {
   std::int64_t packed_bytes, scratch_bytes, partial_bytes;
   void (*prepare)(const Slot*, Memory, Share);
   void (*samples)(const Slot*, int, int, Memory);
+  void (*part)(const Slot*, int, Memory, Share);
   void (*finish)(const Slot*, Partials, Share);
   void (*outputs)(const Slot*, int, Memory, Share);
 };
@@ -29,8 +30,15 @@ struct Entry {
 template <class Kernel>
 constexpr Entry entry_of() {
   using R = Runner<Kernel>;
-  return {R::partition, R::chunked, R::packed_bytes, R::scratch_bytes, R::partial_bytes,
-          R::prepare,   R::samples, R::finish,       R::outputs};
+  auto part = [] {
+    if constexpr (requires { R::part; }) return R::part;
+    else
+      return [](const Slot* slots, int sample, Memory memory, Share share) {
+        if (share.thread == 0) R::samples(slots, sample, 1, memory);
+      };
+  }();
+  return {R::partition, R::chunked, R::packed_bytes, R::scratch_bytes, R::partial_bytes, R::prepare,
+          R::samples,   part,       R::finish,       R::outputs};
 }
 
 /// The kernels of a Program, one for each launch.

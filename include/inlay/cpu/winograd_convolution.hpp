@@ -9,21 +9,23 @@
 
 namespace inlay::cpu {
 
+/// Sizes of register tiles: of 1 to Rows rows that remain, `part` are computed.
+template <int Rows>
+struct TileRows {
+  static constexpr int half = (Rows + 1) / 2, quarter = (half + 1) / 2;
+  static constexpr int part(int remaining) { return remaining > half ? Rows : remaining > quarter ? half : quarter; }
+};
+
 /// 4 x 4 tiles over an H x W image, in blocks that share the transformed weights while those are in the cache.
-template <int Height, int Width, int Rows>
+/// TileFloats: what a tile takes up in V and M.
+template <int Height, int Width, int Rows, int TileFloats>
 struct TileBlocks {
   static constexpr int rows = (Height + 3) / 4, columns = (Width + 3) / 4, count = rows * columns;
-  /// A multiple of Rows that wastes least; the larger of equals, up to 28.
+  /// A multiple of Rows: all of a small image, otherwise what leaves a cache of 1 MiB its room for the weights.
   static constexpr int block = [] {
-    int best = Rows, least = 1 << 30;
-    for (int t = Rows; t <= 28; t += Rows) {
-      const int computed = (count + t - 1) / t * t;
-      if (computed <= least) {
-        least = computed;
-        best = t;
-      }
-    }
-    return best;
+    int most = 128 * 1024 / (4 * TileFloats) / Rows * Rows;
+    if (most > round_up(count, Rows)) most = round_up(count, Rows);
+    return most < Rows ? Rows : most;
   }();
   /// Frequencies are an odd number of rows apart, so that they do not fall on the same cache sets.
   static constexpr int pitch = block | 1;
@@ -104,7 +106,7 @@ struct WinogradPass {
   static constexpr TileShape shape = tile_shape(OutC, vector_registers == 32 ? 7 : 6);
   static constexpr int rows = vector_registers == 32 ? (shape.vectors >= 3 ? 7 : 14) : 6;
   static constexpr int width = shape.vectors * lanes, panels = (OutC + width - 1) / width, out_pitch = panels * width;
-  using Tiles = TileBlocks<OutH, OutW, rows>;
+  using Tiles = TileBlocks<OutH, OutW, rows, 36 * (Image::channels + out_pitch)>;
   using Pool = typename E::pool;
   static constexpr bool pools = Pool::height * Pool::width > 1;
   static constexpr int channels = Image::channels;
@@ -142,16 +144,17 @@ struct WinogradPass {
                                });
   }
 
-  static void run(const Slot* slots, int sample, Memory memory) {
+  static void run(const Slot* slots, int sample, Memory memory, Share share) {
     float* image = memory.scratch;
     float* v = image + image_floats;
     float* m = v + v_floats;
     float* pixels = m + m_floats;
-    int filled = 0;
+    const auto part = share.of(Tiles::count);
+    int filled = part.first / Tiles::columns * 4;
     if constexpr (in_place)
       for (int c = 0; c < channels; ++c) image[c] = 0;
-    for (int first = 0; first < Tiles::count; first += Tiles::block) {
-      const int count = Tiles::count - first < Tiles::block ? Tiles::count - first : Tiles::block;
+    for (int first = part.first; first < part.end; first += Tiles::block) {
+      const int count = part.end - first < Tiles::block ? part.end - first : Tiles::block;
       const int needed = Tiles::rows_before(first + count);
       if constexpr (!in_place)
         Image::template fill_rows<Prologue, Tiles::image_rows>(image, slots, sample, filled, needed);
@@ -170,15 +173,27 @@ struct WinogradPass {
       for (int f = 0; f < 36; ++f)
         for (int panel = 0; panel < panels; ++panel)
           for (int t = 0; t < count; t += rows)
-            ahead = multiply_tile<rows, shape.vectors, channels, 1, false, read_ahead, write_ahead>(
-                v + (std::int64_t{f} * Tiles::pitch + t) * channels,
-                memory.packed + std::int64_t{f} * In * out_pitch + panel * width, out_pitch, In,
-                m + ((std::int64_t{f} * panels + panel) * Tiles::pitch + t) * width, ahead);
+            ahead = multiply(count - t, v + (std::int64_t{f} * Tiles::pitch + t) * channels,
+                             memory.packed + std::int64_t{f} * In * out_pitch + panel * width,
+                             m + ((std::int64_t{f} * panels + panel) * Tiles::pitch + t) * width, ahead);
       for (int t = 0; t < count; ++t) finish_tile(slots, sample, first + t, m + t * width, pixels);
     }
   }
 
  private:
+  /// M of `remaining` tiles, up to `rows`, for one frequency and panel.
+  static Ahead multiply(int remaining, const float* v, const float* u, float* m, Ahead ahead) {
+    using Sizes = TileRows<rows>;
+    auto tile = [&]<int Rows>() {
+      return multiply_tile<Rows, shape.vectors, channels, 1, false, read_ahead, write_ahead>(v, u, out_pitch, In, m,
+                                                                                             ahead);
+    };
+    const int part = Sizes::part(remaining);
+    return part == rows          ? tile.template operator()<rows>()
+           : part == Sizes::half ? tile.template operator()<Sizes::half>()
+                                 : tile.template operator()<Sizes::quarter>();
+  }
+
   /// Output transform of one tile, then the epilogue on its pixels inside the image.
   static void finish_tile(const Slot* slots, int sample, int tile, const float* m, float* pixels) {
     for (int panel = 0; panel < panels; ++panel)
@@ -255,7 +270,7 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, true, A, 
   static constexpr int rows = vector_registers == 32 || vectors == 1 ? 8 : 6;
   static constexpr int in = round_up(G::C, rows);
   using Gradient = PaddedImage<G::P, G::Q, G::K, (G::P + 3) / 4 * 4, (G::Q + 3) / 4 * 4, 0, 0, 1, 1, pitch>;
-  using Tiles = TileBlocks<G::P, G::Q, 1>;
+  using Tiles = TileBlocks<G::P, G::Q, 1, 1>;
   static constexpr int block = Tiles::count < 56 ? Tiles::count : 56, tile_pitch = block | 1;
 
   static constexpr Partition partition = Partition::reduced;
