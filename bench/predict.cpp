@@ -1,6 +1,6 @@
 // Inlay's side of `bench/compare/run inference`: predicts on demand, in the words of compare/peers/predicting.py.
 //
-//   predict seed.safetensors [folder of the IDX files]       (threads: OMP_NUM_THREADS)
+//   predict seed.safetensors [folder of the IDX files] [--bf16]       (threads: OMP_NUM_THREADS)
 //   check BATCH PATH, run BATCH SECONDS                       (a line each, on its input)
 #include <inlay/inlay.hpp>
 
@@ -27,13 +27,12 @@ double quantile(std::vector<double> values, double q) {
   return *at;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) try {
-  if (argc != 2 && argc != 3) throw Error("give a file of weights, and a folder of IDX files if not Debian's");
-  const data::Dataset test = argc == 3 ? data::load_idx(argv[2]).test : data::load_fashion_mnist().test;
-  auto model = compile<Net>(Adam{}, SparseCategoricalCrossentropy{}, Accuracy{}, {.device = Device::cpu, .verbose = 0});
-  model.load(argv[1]);
+/// Answers on standard output until standard input ends. Weights: of dense layers.
+template <Precision Weights>
+void serve(const char* weights, const data::Dataset& test) {
+  auto model =
+      compile<Net, Weights>(Adam{}, SparseCategoricalCrossentropy{}, Accuracy{}, {.device = Device::cpu, .verbose = 0});
+  model.load(weights);
   /// The i-th batch of the test images.
   auto predict = [&](std::size_t i, std::size_t size) {
     return model.predict({test.images.data() + i * size * pixels, size * pixels});
@@ -76,6 +75,16 @@ int main(int argc, char** argv) try {
     }
     std::fflush(stdout);
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  const bool bf16 = argc > 2 && std::string(argv[argc - 1]) == "--bf16";
+  if (bf16) --argc;
+  if (argc != 2 && argc != 3) throw Error("give a file of weights, and a folder of IDX files if not Debian's");
+  const data::Dataset test = argc == 3 ? data::load_idx(argv[2]).test : data::load_fashion_mnist().test;
+  bf16 ? serve<Precision::bf16>(argv[1], test) : serve<Precision::fp32>(argv[1], test);
 } catch (const std::exception& error) {
   std::fprintf(stderr, "predict: %s\n", error.what());
   return 1;

@@ -34,8 +34,8 @@ WORKERS = {
 }
 BATCH_SIZES = (1, 64, 256)
 # Largest difference of a logit, over the largest logit. Winograd's transforms lose about 2 of fp32's 7 digits; reduced
-# precision loses 4, which is allowed only where the competitor's name says so.
-AGREEMENT, HALF_AGREEMENT = 1e-4, 1e-3
+# precision loses 4 or 5, which is allowed only where the competitor's name says so.
+AGREEMENT, HALF_AGREEMENT = 1e-4, 2**-8
 
 
 class Competitor:
@@ -43,7 +43,7 @@ class Competitor:
 
     def __init__(self, name, threads, processes, command, logs):
         self.name, self.threads, self.processes = name, threads, processes
-        self.agreement = HALF_AGREEMENT if "--half" in command else AGREEMENT
+        self.agreement = HALF_AGREEMENT if command[-1] in ("--half", "--bf16") else AGREEMENT
         self.turns = {}  # batch size: what each turn measured
         environment = dict(os.environ, CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS=str(threads))
         title = f"{name} {threads} threads {processes} processes"
@@ -166,8 +166,8 @@ Written by `bench/compare/run inference` on {results["date"]}, commit {results["
 
 {warning}The seed network (README) with the same weights in all, on test images of Fashion-MNIST, fp32. {arguments.rounds}
 rounds of {arguments.seconds:g} s, in turns; medians of the rounds, p50 and p99 being those of single calls within a round.
-Logits agree to {max(c.difference for c in competitors if c.agreement == AGREEMENT):.1e} of the largest (with fp16
-storage to {HALF_AGREEMENT:g}). Peers get floats that are scaled already and
+Logits agree to {max(c.difference for c in competitors if c.agreement == AGREEMENT):.1e} of the largest (where the name says
+16 bits, to {max((c.difference for c in competitors if c.agreement > AGREEMENT), default=0):.1e}). Peers get floats that are scaled already and
 are called from Python; Inlay gets bytes. ncnn takes one image at a time, whatever the batch.
 
 Machine: {m["processor"]}, {m["cores"]} cores, {", ".join(m["vectors"])}; {m["system"]}, Python {results["python"]}.
@@ -217,18 +217,21 @@ def main(command_line):
                 competitors.append(entered)
 
         if "inlay" in wanted:
+            command = [arguments.inlay or program("predict"), weights, *data[1:]]
             for count in threads:
-                enter("Inlay", count, 1, [arguments.inlay or program("predict"), weights, *data[1:]])
+                enter("Inlay", count, 1, command)
+            for count in threads:
+                enter("Inlay, dense weights in bf16", count, 1, [*command, "--bf16"])
             for c in competitors:
                 c.versions = {"inlay": commit(), **c.versions}
         for key, (name, script, extra) in WORKERS.items():
             if key not in wanted:
                 continue
-            command = [install(), os.path.join(HERE, "peers", script), "--weights", weights, *data, *extra]
+            command = [install(), os.path.join(HERE, "peers", script), "--weights", weights, *data]
             for count in threads:
-                enter(name, count, 1, [*command, "--threads", str(count)])
+                enter(name, count, 1, [*command, "--threads", str(count), *extra])
             if script == "ncnn_predict.py":  # the fastest way to use it on many images
-                enter(name, 1, cores, [*command, "--threads", "1"])
+                enter(name, 1, cores, [*command, "--threads", "1", *extra])
         if not competitors:
             sys.exit("Nothing could be measured.")
 

@@ -57,7 +57,7 @@ inline Numbers random_inputs(const Graph& graph, int samples, std::uint32_t seed
 
 /// Runs `Source` on `threads` threads and checks every output against the reference. `growth` is for algorithms that
 /// combine all elements of a tile (Winograd): the bound is then growth times that of the largest element of the output.
-template <class Source>
+template <class Source, cpu::Policy Allowed = cpu::Policy{}>
 void check_program(int samples, int threads, double roundings, std::uint32_t seed = 1, double growth = 0) {
   using P = Program<Source>;
   const Graph graph = thaw(P::graph);
@@ -65,7 +65,7 @@ void check_program(int samples, int threads, double roundings, std::uint32_t see
   const reference::Result expected = reference::evaluate(graph, samples, in.values, {});
   const reference::Result magnitude = reference::evaluate(graph, samples, in.absolute, {});
 
-  cpu::Executor<P> executor(threads);
+  cpu::Executor<P, Allowed> executor(threads);
   for (int i = 0; i < graph.inputs.size; ++i) executor.bind_input(i, in.bytes[static_cast<std::size_t>(i)].data());
   executor.run(samples);
   for (std::size_t o = 0; o < expected.outputs.size(); ++o) {

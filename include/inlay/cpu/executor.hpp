@@ -13,12 +13,13 @@
 
 namespace inlay::cpu {
 
-template <class P>
+/// Allowed: how it may compute contractions.
+template <class P, Policy Allowed = Policy{}>
 class Executor {
  public:
   explicit Executor(int thread_count = default_threads()) : threads(thread_count < 1 ? 1 : thread_count) {
     for (int l = 0; l < P::plan.launches.size; ++l) {
-      const Entry& entry = entries_of<P>::data[l];
+      const Entry& entry = entries_of<P, Allowed>::data[l];
       packed_offsets.push_back(packed_bytes);
       partial_offsets.push_back(partial_bytes);
       packed_bytes += aligned(entry.packed_bytes);
@@ -50,7 +51,7 @@ class Executor {
     arena.grow(Places::batch_bytes * samples + 64);
     batch_size = static_cast<float>(samples);
     bind();
-    const int first = stale ? 0 : Schedule<P>::ahead;
+    const int first = stale ? 0 : Schedule<P, Allowed>::ahead;
     run_team(threads, [&](Share share) { work(share, samples, first); });
     stale = updates;
   }
@@ -65,7 +66,7 @@ class Executor {
   }
 
  private:
-  using Places = Placement<P>;
+  using Places = Placement<P, Allowed>;
   /// Samples that go through a run of chunks together.
   static constexpr int chunk = [] {
     constexpr std::int64_t cache = 512 * 1024;
@@ -153,11 +154,11 @@ class Executor {
   }
 
   void work(Share share, int samples, int first_action) {
-    const Entry* entries = entries_of<P>::data;
+    const Entry* entries = entries_of<P, Allowed>::data;
     std::memset(partials(share.thread), 0, static_cast<std::size_t>(partial_bytes));
     const auto own = share.of(samples);
-    for (int a = first_action; a < Schedule<P>::size; ++a) {
-      const Action& action = Schedule<P>::actions.data[a];
+    for (int a = first_action; a < Schedule<P, Allowed>::size; ++a) {
+      const Action& action = Schedule<P, Allowed>::actions.data[a];
       const int l = action.first;
       switch (action.kind) {
         case ActionKind::prepare: entries[l].prepare(slots_of(l, share), memory_of(l, share), share); break;
@@ -193,7 +194,7 @@ class Executor {
     for (int n = 0; n < samples; ++n) {
       enter_chunk(action, n, share.thread, 0);
       for (int l = action.first; l < action.end; ++l) {
-        entries_of<P>::data[l].part(slots_of(l, share), n, memory_of(l, share), share);
+        entries_of<P, Allowed>::data[l].part(slots_of(l, share), n, memory_of(l, share), share);
         barrier(share);
       }
     }

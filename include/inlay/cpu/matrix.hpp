@@ -21,29 +21,58 @@ struct MatrixTile {
   static constexpr int depth_block = 256;
 };
 
-/// Forward (out = x w) and data gradient (dx = dy w^T): Depth columns in, Columns out, Pixels rows a sample.
-template <class G, int Depth, int Columns, bool Transposed, bool Batched, class Prologue, class B, class E, class Side>
+/// Forward (out = x w) and data gradient (dx = dy w^T): Depth columns in, Columns out, Pixels rows a sample. Weight:
+/// float, or Bf16 if they are packed in that.
+template <class Weight, class G, int Depth, int Columns, bool Transposed, bool Batched, class Prologue, class B,
+          class E, class Side>
 struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E::post, Side> {
   using T = MatrixTile<Columns>;
   static constexpr bool chunked = false;
   static constexpr int pixels = G::H * G::W;
-  static constexpr bool in_place = !Transposed && Columns % T::width == 0;  // weights are read where they lie
+  static constexpr bool compressed = std::is_same_v<Weight, Bf16>;
+  static constexpr bool in_place =
+      !compressed && !Transposed && Columns % T::width == 0;  // weights stay where they lie
+  static constexpr int weight_pitch = in_place ? Columns : T::width;
   static constexpr int depth = Depth < T::depth_block ? Depth : T::depth_block;
   static constexpr std::int64_t a_floats = std::int64_t{T::row_block} * depth;
-  static constexpr std::int64_t b_floats = in_place ? 0 : std::int64_t{depth} * T::width;
+  static constexpr std::int64_t b_floats = in_place || compressed ? 0 : std::int64_t{depth} * T::width;
   static constexpr std::int64_t scratch_bytes = 4 * (a_floats + b_floats + std::int64_t{T::row_block} * T::width);
 
+  static constexpr std::int64_t packed_bytes = compressed ? 2 * std::int64_t{T::panels} * Depth * T::width : 0;
+
+  /// Panels of T::width columns, zeros behind the last.
+  static void prepare([[maybe_unused]] const Slot* slots, [[maybe_unused]] Memory memory,
+                      [[maybe_unused]] Share share) {
+    if constexpr (compressed) {
+      const float* w = weights<slot_of<B>, G>(slots);
+      auto* packed = reinterpret_cast<Bf16*>(memory.packed);
+      const auto own = share.of(T::panels * Depth);
+      for (int row = own.first; row < own.end; ++row)
+        for (int k = 0; k < T::width; ++k) {
+          const int column = row / Depth * T::width + k;
+          packed[std::int64_t{row} * T::width + k] =
+              Bf16::of(column < Columns ? w[std::int64_t{row % Depth} * Columns + column] : 0.0f);
+        }
+    }
+  }
   static void samples(const Slot* slots, int first, int count, Memory memory) {
     rows(slots, first * pixels, (first + count) * pixels, memory);
   }
   static void outputs(const Slot* slots, int, Memory memory, Share share) { part(slots, 0, memory, share); }
   static void part(const Slot* slots, int sample, Memory memory, Share share) {
-    if constexpr (pixels == 1 && in_place) return columns(slots, sample, memory, share);
+    if constexpr (pixels == 1 && (in_place || compressed)) return columns(slots, sample, memory, share);
     const auto own = share.of(pixels, T::rows);
     rows(slots, sample * pixels + own.first, sample * pixels + own.end, memory);
   }
 
  private:
+  /// The weights of input d and output `column` where they lie.
+  static const Weight* lying_weights(const Slot* slots, Memory memory, int d, int column) {
+    if constexpr (compressed)
+      return reinterpret_cast<const Bf16*>(memory.packed) + (std::int64_t{column / T::width} * Depth + d) * T::width +
+             column % T::width;
+    else return weights<slot_of<B>, G>(slots) + std::int64_t{d} * Columns + column;
+  }
   /// Some columns of a single row.
   static void columns(const Slot* slots, int sample, Memory memory, Share share) {
     constexpr int vectors = T::vectors % 2 == 0 ? 2 : 1, width = vectors * lanes;
@@ -54,17 +83,16 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
       for (int d = 0; d < Depth; d += depth) {
         const int deep = d + depth < Depth ? depth : Depth - d;
         gather(a, slots, sample, 1, 1, d, d + deep);
-        multiply_tile<1, vectors, depth, 1, true>(a, weights<slot_of<B>, G>(slots) + std::int64_t{d} * Columns + column,
-                                                  Columns, deep, c);
+        multiply_tile<1, vectors, depth, 1, true>(a, lying_weights(slots, memory, d, column), weight_pitch, deep, c);
       }
-      run_row<typename E::main, Columns>(slots, sample, 0, 0, 0, column, column + width, from(c - column), no_output);
+      const int last = column + width < Columns ? column + width : Columns;
+      run_row<typename E::main, Columns>(slots, sample, 0, 0, 0, column, last, from(c - column), no_output);
     }
   }
   static void rows(const Slot* slots, int first, int end, Memory memory) {
     float* a = memory.scratch;
     float* b = a + a_floats;
     float* c = b + b_floats;
-    const float* w = weights<slot_of<B>, G>(slots);
     for (int row = first; row < end; row += T::row_block) {
       const int count = row + T::row_block < end ? T::row_block : end - row;
       const int computed = round_up(count, T::rows);
@@ -76,17 +104,19 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
           const int deep = d + depth < Depth ? depth : Depth - d;
           if (panel == 0 || Depth > depth)
             gather(a, slots, row, count, computed, d, d + deep);  // else it is still there
-          const float* panel_weights = w + std::int64_t{d} * Columns + column;
-          if constexpr (!in_place) {
-            pack(b, w, d, deep, column, last);
+          const Weight* panel_weights = nullptr;
+          if constexpr (in_place || compressed) {
+            panel_weights = lying_weights(slots, memory, d, column);
+          } else {
+            pack(b, weights<slot_of<B>, G>(slots), d, deep, column, last);
             panel_weights = b;
           }
-          const int pitch = in_place ? Columns : T::width;
           for (int i = 0; i < tiled; i += T::rows)
-            multiply_tile<T::rows, T::vectors, depth, 1, true>(a + i * depth, panel_weights, pitch, deep,
+            multiply_tile<T::rows, T::vectors, depth, 1, true>(a + i * depth, panel_weights, weight_pitch, deep,
                                                                c + i * T::width);
           for (int i = tiled; i < count; ++i)
-            multiply_tile<1, T::vectors, depth, 1, true>(a + i * depth, panel_weights, pitch, deep, c + i * T::width);
+            multiply_tile<1, T::vectors, depth, 1, true>(a + i * depth, panel_weights, weight_pitch, deep,
+                                                         c + i * T::width);
         }
         for (int i = 0; i < count; ++i) {
           const int pixel = (row + i) % pixels;
@@ -131,11 +161,15 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
 
 template <class G, bool Batched, class A, class B, class E, class Side>
 struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>, Algorithm::matrix>
-    : MatrixRunner<G, G::C, G::K, false, Batched, A, B, E, Side> {};
+    : MatrixRunner<float, G, G::C, G::K, false, Batched, A, B, E, Side> {};
+
+template <class G, bool Batched, class A, class B, class E, class Side>
+struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>, Algorithm::compressed>
+    : MatrixRunner<Bf16, G, G::C, G::K, false, Batched, A, B, E, Side> {};
 
 template <class G, bool Batched, class A, class B, class E, class Side>
 struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>, Algorithm::matrix>
-    : MatrixRunner<G, G::K, G::C, true, Batched, A, B, E, Side> {};
+    : MatrixRunner<float, G, G::K, G::C, true, Batched, A, B, E, Side> {};
 
 /// dw = x^T dy over all rows of all samples; each thread makes its own rows of dw, so there are no partials.
 template <class G, bool Batched, class A, class B, class E, class Side>

@@ -14,8 +14,9 @@ struct Ahead {
 
 /// c[row][Vectors * lanes] = (Accumulate: c +) sum over d of a[row * RowStride + d * DepthStride] * b[d * pitch + ...].
 /// ReadAhead, WriteAhead: the bytes of each step; the pointers move on.
-template <int Rows, int Vectors, int RowStride, int DepthStride, bool Accumulate, int ReadAhead = 0, int WriteAhead = 0>
-[[gnu::noinline]] Ahead multiply_tile(const float* a, const float* b, std::int64_t pitch, int depth, float* c,
+template <int Rows, int Vectors, int RowStride, int DepthStride, bool Accumulate, int ReadAhead = 0, int WriteAhead = 0,
+          class Weight = float>
+[[gnu::noinline]] Ahead multiply_tile(const float* a, const Weight* b, std::int64_t pitch, int depth, float* c,
                                       Ahead ahead = {}) {
   Vector sum[Rows][Vectors] = {};
   if constexpr (Accumulate)

@@ -27,9 +27,9 @@ struct Entry {
   void (*outputs)(const Slot*, int, Memory, Share);
 };
 
-template <class Kernel>
+template <class Kernel, Policy Allowed>
 constexpr Entry entry_of() {
-  using R = Runner<Kernel>;
+  using R = Chosen<Kernel, Allowed>;
   auto part = [] {
     if constexpr (requires { R::part; }) return R::part;
     else
@@ -42,14 +42,14 @@ constexpr Entry entry_of() {
 }
 
 /// The kernels of a Program, one for each launch.
-template <class P, class I>
+template <class P, Policy Allowed, class I>
 struct Entries;
-template <class P, int... L>
-struct Entries<P, std::integer_sequence<int, L...>> {
-  static constexpr Entry data[sizeof...(L) + 1] = {entry_of<kernel::lowered_t<P, L>>()..., Entry{}};
+template <class P, Policy Allowed, int... L>
+struct Entries<P, Allowed, std::integer_sequence<int, L...>> {
+  static constexpr Entry data[sizeof...(L) + 1] = {entry_of<kernel::lowered_t<P, L>, Allowed>()..., Entry{}};
 };
-template <class P>
-using entries_of = Entries<P, std::make_integer_sequence<int, P::plan.launches.size>>;
+template <class P, Policy Allowed>
+using entries_of = Entries<P, Allowed, std::make_integer_sequence<int, P::plan.launches.size>>;
 
 /// `prepare`: packs the weights of a launch, for all its samples.
 enum class ActionKind : std::uint8_t { prepare, chunks, whole, outputs, finish, barrier };
@@ -65,7 +65,7 @@ struct Actions {
   int ahead = 0;
 };
 
-template <class P>
+template <class P, Policy Allowed>
 class Scheduler {
  public:
   constexpr Actions run() {
@@ -94,7 +94,7 @@ class Scheduler {
   bool sampled = false;  // were samples worked on since then?
   int open = -1;         // first launch of the current run of chunks
 
-  static constexpr const Entry& entry(int launch) { return entries_of<P>::data[launch]; }
+  static constexpr const Entry& entry(int launch) { return entries_of<P, Allowed>::data[launch]; }
   static constexpr const Value& bound(int binding) { return plan.values.data[plan.bindings.data[binding]]; }
 
   constexpr void push(ActionKind kind, int first, int end) { list.push({kind, first, end}); }
@@ -231,12 +231,12 @@ class Scheduler {
 };
 
 /// The schedule as a constant.
-template <class P>
+template <class P, Policy Allowed = Policy{}>
 struct Schedule {
-  static constexpr int size = Scheduler<P>().run().list.size, ahead = Scheduler<P>().run().ahead;
+  static constexpr int size = Scheduler<P, Allowed>().run().list.size, ahead = Scheduler<P, Allowed>().run().ahead;
   static constexpr Fixed<Action, size> actions = [] {
     Fixed<Action, size> fixed;
-    inlay::detail::copy_list(Scheduler<P>().run().list, fixed);
+    inlay::detail::copy_list(Scheduler<P, Allowed>().run().list, fixed);
     return fixed;
   }();
 };
@@ -249,13 +249,13 @@ struct Place {
   std::int64_t offset = -1;
 };
 
-template <class P>
+template <class P, Policy Allowed = Policy{}>
 class Placement {
   static constexpr auto& plan = P::plan;
 
   static constexpr bool is_batched(const Value& v) { return v.storage == Storage::arena && v.batched; }
   static constexpr bool is_local(const Value& v) {
-    for (const Action& action : Schedule<P>::actions)
+    for (const Action& action : Schedule<P, Allowed>::actions)
       if (action.kind == ActionKind::chunks && action.first <= v.first && v.last < action.end) return true;
     return false;
   }

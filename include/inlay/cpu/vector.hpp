@@ -51,11 +51,28 @@ struct Stored<std::uint8_t> {
 };
 }  // namespace detail
 
+/// A number stored in 16 bits: the upper half of a float.
+struct Bf16 {
+  std::uint16_t bits;
+
+  /// The nearest to x, even where there are two. NaN stays one.
+  static Bf16 of(float x) {
+    const auto word = __builtin_bit_cast(std::uint32_t, x);
+    if (x != x) return {static_cast<std::uint16_t>(word >> 16 | 64)};
+    return {static_cast<std::uint16_t>((word + 0x7fff + (word >> 16 & 1)) >> 16)};
+  }
+};
+
 template <class T>
 INLAY_INLINE Vector load_vector(const T* p) {
   typename detail::Stored<T>::type v;
   std::memcpy(&v, p, sizeof v);
   return __builtin_convertvector(v, Vector);
+}
+INLAY_INLINE Vector load_vector(const Bf16* p) {
+  std::uint16_t __attribute__((vector_size(2 * lanes))) halves;
+  std::memcpy(&halves, p, sizeof halves);
+  return __builtin_bit_cast(Vector, __builtin_convertvector(halves, Mask) << 16);
 }
 template <class T>
 INLAY_INLINE void store_vector(T* p, Vector v) {

@@ -12,7 +12,8 @@
 
 namespace inlay {
 
-template <class Net, class Optimizer, class Loss, class Metric>
+/// With weights in Precision::bf16 the dense layers of evaluation and prediction keep theirs in bf16.
+template <class Net, class Optimizer, class Loss, class Metric, cpu::Policy Allowed = cpu::Policy{}>
 class CpuEngine {
  public:
   using Training = Program<TrainingGraph<Net, Optimizer, Loss, Metric>>;
@@ -29,7 +30,9 @@ class CpuEngine {
   /// "CPU, 2 threads, 16 floats a vector"
   std::string description() const {
     return "CPU, " + std::to_string(thread_count) + (thread_count == 1 ? " thread, " : " threads, ") +
-           std::to_string(cpu::lanes) + " floats a vector";
+           std::to_string(cpu::lanes) + " floats a vector" +
+           (Allowed.numerics == Numerics::exact ? ", exact numerics" : "") +
+           (Allowed.weights == Precision::bf16 ? ", dense weights in bf16 for prediction" : "");
   }
 
   void upload(int parameter, const float* values) {
@@ -83,9 +86,9 @@ class CpuEngine {
  private:
   int thread_count;
   std::vector<cpu::Buffer> parameters;
-  std::unique_ptr<cpu::Executor<Training>> training;
-  std::unique_ptr<cpu::Executor<Evaluation>> evaluation;
-  std::unique_ptr<cpu::Executor<Prediction>> prediction;
+  std::unique_ptr<cpu::Executor<Training, cpu::Policy{Allowed.numerics}>> training;
+  std::unique_ptr<cpu::Executor<Evaluation, Allowed>> evaluation;
+  std::unique_ptr<cpu::Executor<Prediction, Allowed>> prediction;
   const char* source = nullptr;
   const int* source_labels = nullptr;
   const int* order = nullptr;
@@ -100,16 +103,16 @@ class CpuEngine {
     if (evaluation) evaluation->parameters_changed();
     if (prediction) prediction->parameters_changed();
   }
-  template <class P>
-  cpu::Executor<P>& prepare(std::unique_ptr<cpu::Executor<P>>& program) {
+  template <class P, cpu::Policy Any>
+  cpu::Executor<P, Any>& prepare(std::unique_ptr<cpu::Executor<P, Any>>& program) {
     if (!program) {
-      program = std::make_unique<cpu::Executor<P>>(thread_count);
+      program = std::make_unique<cpu::Executor<P, Any>>(thread_count);
       for (int i = 0; i < P::plan.parameters.size; ++i) program->bind_parameter(i, data(i));
     }
     return *program;
   }
-  template <class P>
-  void run(cpu::Executor<P>& program, const void* samples, const std::int32_t* labels, int count,
+  template <class P, cpu::Policy Any>
+  void run(cpu::Executor<P, Any>& program, const void* samples, const std::int32_t* labels, int count,
            const float* numbers) {
     program.bind_input(0, samples);
     program.bind_input(1, labels);

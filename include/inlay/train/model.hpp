@@ -39,10 +39,11 @@ struct CompileOptions {
   int verbose = 1;                    ///< 0: do not say what the model runs on
 };
 
-/// `Multiplied`: see compile.
-template <class Net, class Optimizer, class Loss, class Metric, Precision Multiplied = Precision::fp32>
+/// `Multiplied`, `Summed`: see compile.
+template <class Net, class Optimizer, class Loss, class Metric, Precision Multiplied = Precision::fp32,
+          Numerics Summed = Numerics::fast>
 class Model {
-  using Cpu = CpuEngine<Net, Optimizer, Loss, Metric>;
+  using Cpu = CpuEngine<Net, Optimizer, Loss, Metric, cpu::Policy{Summed, Multiplied}>;
 #ifdef __CUDACC__
   using Engine = std::variant<Cpu, CudaEngine<Net, Optimizer, Loss, Metric, Multiplied>>;
 #else
@@ -373,14 +374,22 @@ class Model {
   }
 };
 
-/// Makes a model of a network type, ready to train. `compile<Net, Precision::bf16>(...)`: on a GPU, tensor cores
-/// multiply what is rounded to bf16 (or fp16, tf32) and sum it in fp32; weights, activations, gradients and everything
-/// on the CPU stay fp32. fp16 has no exponents below 2^-24 and above 65504, and there is no loss scaling: prefer bf16
-/// for training. Throws Error where the GPU is too old for the precision.
-template <class Net, Precision Multiplied = Precision::fp32, class Optimizer, class Loss, class Metric>
-Model<Net, Optimizer, Loss, Metric, Multiplied> compile(Optimizer optimizer, Loss loss, Metric,
-                                                        const CompileOptions& options = {}) {
-  return Model<Net, Optimizer, Loss, Metric, Multiplied>(optimizer, options, loss);
+/// Makes a model of a network type, ready to train. Policies follow the network:
+///   compile<Net, Precision::bf16>(...)    On a GPU, tensor cores multiply what is rounded to bf16 (or fp16, tf32) and
+///   sum
+///                                         it in fp32; weights, activations and gradients stay fp32. fp16 has no
+///                                         exponents below 2^-24 and above 65504, and there is no loss scaling: prefer
+///                                         bf16 for training. On the CPU, evaluation and prediction keep the weights of
+///                                         dense layers in bf16 (single images are faster), and all else stays fp32;
+///                                         the others change nothing there.
+///   compile<Net, Numerics::exact>(...)    On the CPU, sums of products as they are written: see Numerics.
+/// Throws Error where the GPU is too old for the precision.
+template <class Net, auto... Policies, class Optimizer, class Loss, class Metric>
+auto compile(Optimizer optimizer, Loss loss, Metric, const CompileOptions& options = {}) {
+  static_assert((detail::is_compile_policy<decltype(Policies)> && ...),
+                "compile<Net, ...>: after the network come Precision::... and Numerics::...");
+  return Model<Net, Optimizer, Loss, Metric, detail::chosen(Precision::fp32, Policies...),
+               detail::chosen(Numerics::fast, Policies...)>(optimizer, options, loss);
 }
 
 }  // namespace inlay

@@ -1,0 +1,67 @@
+// What a user may allow or forbid: Numerics, and weights in bf16.
+#include "../support/contraction_graph.hpp"
+#include "../support/program_run.hpp"
+
+#include <limits>
+
+using namespace inlay;
+using test::ContractionGraph;
+
+namespace {
+
+constexpr cpu::Policy exact{Numerics::exact}, in_bf16{Numerics::fast, Precision::bf16};
+
+/// The graph's outputs for weights that bf16 can hold.
+template <class Source, cpu::Policy Allowed>
+std::vector<std::vector<float>> outputs(int samples, int threads) {
+  using P = Program<Source>;
+  test::Numbers in = test::random_inputs(thaw(P::graph), samples, 3);
+  auto* weights = reinterpret_cast<float*>(in.bytes[1].data());
+  for (std::size_t i = 0; i < in.values[1].size(); ++i)
+    weights[i] = static_cast<float>(static_cast<int>(i * 37 % 255) - 127) / 64;
+  cpu::Executor<P, Allowed> executor(threads);
+  for (int i = 0; i < 3; ++i) executor.bind_input(i, in.bytes[static_cast<std::size_t>(i)].data());
+  executor.run(samples);
+  std::vector<std::vector<float>> all;
+  for (int o = 0; o < 3; ++o) {
+    const Value& value = P::plan.values[P::plan.outputs[o].value];
+    all.emplace_back(static_cast<std::size_t>(value.count * (value.batched ? samples : 1)));
+    executor.read_output(o, samples, all.back().data());
+  }
+  return all;
+}
+
+template <class Source>
+void check_bf16() {
+  for (int samples : {1, 2, 33})
+    for (int threads : {1, 2, 3}) {
+      CAPTURE(samples);
+      CAPTURE(threads);
+      CHECK(outputs<Source, in_bf16>(samples, threads) == outputs<Source, cpu::Policy{}>(samples, threads));
+    }
+}
+
+}  // namespace
+
+TEST_CASE("exact numerics hold 3x3 convolutions to the bound of direct sums") {
+  using Source = ContractionGraph<14, 9, 16, 24, 3, 3, 1, 1>;
+  test::check_program<Source, exact>(3, 2, Source::roundings(3));
+}
+TEST_CASE("dense layers with weights in bf16 compute what the rounded weights say") {
+  check_bf16<ContractionGraph<1, 1, 300, 64, 1, 1>>();
+  check_bf16<ContractionGraph<1, 1, 70, 10, 1, 1>>();
+  check_bf16<ContractionGraph<1, 1, 12, 130, 1, 1>>();
+}
+TEST_CASE("numbers are rounded to the nearest in bf16, ties to even") {
+  auto rounded = [](float x) { return __builtin_bit_cast(float, std::uint32_t{cpu::Bf16::of(x).bits} << 16); };
+  const float infinity = std::numeric_limits<float>::infinity();
+  CHECK(rounded(1.0f) == 1.0f);
+  CHECK(rounded(-3.140625f) == -3.140625f);
+  CHECK(rounded(1 + 0x1p-8f) == 1.0f);
+  CHECK(rounded(1 + 3 * 0x1p-8f) == 1 + 0x1p-6f);
+  CHECK(rounded(1 + 0x1p-8f + 0x1p-20f) == 1 + 0x1p-7f);
+  CHECK(rounded(infinity) == infinity);
+  CHECK(rounded(std::numeric_limits<float>::max()) == infinity);
+  CHECK(std::isnan(rounded(std::numeric_limits<float>::signaling_NaN())));
+  CHECK(std::isnan(rounded(__builtin_bit_cast(float, 0x7fffffffu))));
+}
