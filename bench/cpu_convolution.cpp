@@ -114,7 +114,7 @@ void run(benchmark::State& state) {
 
 template <class Kernel, Algorithm A, class L>
 void add(const std::string& name) {
-  const char* algorithms[] = {"matrix", "winograd", "direct"};
+  const char* algorithms[] = {"matrix", "compressed", "winograd", "direct"};
   benchmark::RegisterBenchmark((name + " " + algorithms[static_cast<int>(A)]).c_str(), run<Kernel, A, L>)
       ->Unit(benchmark::kMillisecond)
       ->Repetitions(5)
