@@ -102,6 +102,10 @@ class Competitor:
     def median(self, batch_size, what):
         return statistics.median(turn[what] for turn in self.turns[batch_size])
 
+    def bar(self, batch_size):
+        rates = [turn["images_per_second"] for turn in self.turns[batch_size]]
+        return [self.label(), statistics.median(rates), min(rates), max(rates)]
+
     def processor_seconds(self):
         return sum(worker.processor_seconds() for worker in self.workers)
 
@@ -174,7 +178,15 @@ Machine: {m["processor"]}, {m["cores"]} cores, {", ".join(m["vectors"])}; {m["sy
 {"; ".join(f"{name}: {version}" for name, version in versions.items())}.
 {left_out}
 {chr(10).join(table(competitors, size) for size in BATCH_SIZES)}"""
-    write(arguments.output, text, results)
+    panels = [
+        {
+            "title": f"Batches of {size}" if size > 1 else "One image at a time",
+            "unit": "images/s",
+            "bars": [c.bar(size) for c in competitors if size in c.turns],
+        }
+        for size in BATCH_SIZES
+    ]
+    write(arguments.output, text, results, panels)
 
 
 def main(command_line):

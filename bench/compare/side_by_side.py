@@ -128,9 +128,12 @@ def machine():
     }
 
 
-def write(output, text, results):
-    """OUTPUT.md and OUTPUT.json."""
+def write(output, text, results, panels):
+    """OUTPUT.md, OUTPUT.json and OUTPUT.svg, which shows the panels (see plot.py) and stands in the text."""
     os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
+    drawn = subprocess.run([install(), os.path.join(HERE, "plot.py"), output + ".svg"], input=json.dumps(panels), text=True)
+    if drawn.returncode == 0:
+        text += f"\n![the rates as bars]({os.path.basename(output)}.svg)\n"
     with open(output + ".md", "w") as file:
         file.write(text)
     with open(output + ".json", "w") as file:

@@ -1,4 +1,4 @@
-"""Training rate on the CPU: Inlay beside Keras and PyTorch, on real Fashion-MNIST and batches of 64.
+"""Training rate on the CPU: Inlay beside Keras, PyTorch and JAX, on real Fashion-MNIST and batches of 64.
 
     bench/compare/run training                          # after building the examples
     bench/compare/run training --network resnet20       # Inlay and PyTorch only
@@ -46,6 +46,7 @@ def flop_per_image(network):
 WORKERS = {
     "keras": ("Keras fit", "keras_train.py", []),
     "keras-xla": ("Keras fit, XLA", "keras_train.py", ["--compile"]),
+    "jax": ("JAX", "jax_train.py", []),
     "pytorch": ("PyTorch", "pytorch_train.py", []),
     "pytorch-compiled": ("PyTorch, torch.compile", "pytorch_train.py", ["--compile"]),
 }
@@ -152,7 +153,9 @@ Machine: {m["processor"]}, {m["cores"]} cores, {arguments.threads} threads each,
 
 GFLOP/s: {flop / 1e6:.1f} MFLOP an image, as direct convolution counts them.
 """
-    write(arguments.output, text, results)
+    bars = [[c.name, statistics.median(c.rates), min(c.rates), max(c.rates)] for c in competitors]
+    title = f"Training {arguments.network}, batches of {arguments.batch_size}, {arguments.threads} threads"
+    write(arguments.output, text, results, [{"title": title, "unit": "images/s", "bars": bars}])
 
 
 def main(command_line):
@@ -181,7 +184,7 @@ def main(command_line):
         competitors.append(Inlay(arguments.inlay or program("resnet20" if resnet else "fashion_mnist"), arguments, environment))
 
     for key, (name, script, extra) in WORKERS.items():
-        if key not in wanted or (resnet and key.startswith("keras")):
+        if key not in wanted or (resnet and not key.startswith("pytorch")):
             continue
         command = [install(), os.path.join(HERE, "peers", script)] + extra
         for option in ("data", "batch_size", "threads", "seconds", "network"):
