@@ -5,6 +5,7 @@
 #include <inlay/nn/conv2d.hpp>
 #include <inlay/nn/dense.hpp>
 #include <inlay/nn/flatten.hpp>
+#include <inlay/nn/identity.hpp>
 #include <inlay/nn/input.hpp>
 #include <inlay/nn/sequential.hpp>
 #include <inlay/train/optimizers.hpp>
@@ -13,12 +14,11 @@ using namespace inlay;
 
 namespace {
 
-struct None {};
 /// The options of both kernels; biases are never penalised.
 template <class OfConvolution, class OfDense>
 using Net = nn::Sequential<nn::Input<5, 4, 2>, nn::Conv2D<3, 3, nn::Same, nn::Relu, OfConvolution>, nn::Flatten,
                            nn::Dense<3, OfDense>>;
-using Plain = Net<None, None>;
+using Plain = Net<nn::Identity, nn::Identity>;
 using Penalised = Net<nn::L2<std::ratio<1, 8>>, nn::L2<std::ratio<1, 32>>>;
 
 template <class N>

@@ -19,7 +19,7 @@ namespace detail {
 /// The one of `options` that is a T, or else `otherwise`.
 template <class T>
 constexpr T chosen(T otherwise, auto... options) {
-  auto look = [&](auto option) {
+  [[maybe_unused]] auto look = [&](auto option) {
     if constexpr (std::is_same_v<decltype(option), T>) otherwise = option;
   };
   (look(options), ...);

@@ -14,6 +14,7 @@ struct AveragePooling2D {
 
   template <class X, class Position>
   static consteval void check() {
+    detail::check_options<AveragePooling2D, Position, detail::of_windows, Options...>();
     detail::check_windows<AveragePooling2D, X, Position, Size, Strides<Size>, Options...>();
   }
 

@@ -21,6 +21,15 @@ struct NoCenter {};
 
 namespace detail {
 
+template <class Ratio>
+inline constexpr unsigned option_kind<Momentum<Ratio>> = of_normalization;
+template <class Ratio>
+inline constexpr unsigned option_kind<Epsilon<Ratio>> = of_normalization;
+template <>
+inline constexpr unsigned option_kind<NoScale> = of_normalization;
+template <>
+inline constexpr unsigned option_kind<NoCenter> = of_normalization;
+
 template <template <class> class Tag, class Default, class... Options>
 struct RatioOf {
   static constexpr float value = ratio<Default>;
@@ -42,8 +51,14 @@ struct BatchNormalization {
   static constexpr float momentum = detail::RatioOf<Momentum, std::ratio<99, 100>, Options...>::value;
   static constexpr float epsilon = detail::RatioOf<Epsilon, std::ratio<1, 1000>, Options...>::value;
 
+  template <class X, class Position>
+  static consteval void check() {
+    detail::check_options<BatchNormalization, Position, detail::of_normalization | detail::activation, Options...>();
+  }
+
   template <SymbolicTensor X>
   static constexpr auto call(X x) {
+    check<X, error::called_directly>();
     constexpr int C = X::channels();
     Scope scope(*x.tracer, name);
     auto gamma = parameter_or<C, !detail::has<NoScale, Options...>>(x, "gamma", Initializer::ones, 1.0f);

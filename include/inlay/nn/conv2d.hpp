@@ -20,6 +20,7 @@ struct Conv2D {
 
   template <class X, class Position>
   static consteval void check() {
+    detail::check_options<Conv2D, Position, taken | detail::of_groups, Options...>();
     detail::check_windows<Conv2D, X, Position, Kernel, Strides<1>, Options...>();
     if constexpr (X::rank == 3)
       error::require<X::channels() % detail::groups<Options...> == 0 && Filters % detail::groups<Options...> == 0,
@@ -34,6 +35,8 @@ struct Conv2D {
   }
 
  protected:
+  static constexpr unsigned taken = detail::of_windows | detail::of_bias | detail::of_kernel | detail::activation;
+
   template <int Outputs, int GroupCount, SymbolicTensor X>
   static constexpr auto convolve(X x, const char* named, int fan_in, int fan_out) {
     using Windows = detail::Windows<X, Kernel, Strides<1>, Options...>;
@@ -53,10 +56,10 @@ struct Conv2D {
 template <int Kernel, class... Options>
 struct DepthwiseConv2D : private Conv2D<1, Kernel, Options...> {
   static constexpr const char* name = "depthwise_conv2d";
-  static_assert(detail::groups<Options...> == 1, "nn::DepthwiseConv2D has a group for each channel: leave Groups out");
 
   template <class X, class Position>
   static consteval void check() {
+    detail::check_options<DepthwiseConv2D, Position, Conv2D<1, Kernel, Options...>::taken, Options...>();
     detail::check_windows<DepthwiseConv2D, X, Position, Kernel, Strides<1>, Options...>();
   }
 

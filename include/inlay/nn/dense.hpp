@@ -19,6 +19,7 @@ struct Dense {
 
   template <class X, class Position>
   static consteval void check() {
+    detail::check_options<Dense, Position, detail::of_bias | detail::of_kernel | detail::activation, Options...>();
     error::require<X::rank == 1, error::input_must_be_flat_put_Flatten_before_it<Dense, Position, error::got_t<X>>>();
   }
 

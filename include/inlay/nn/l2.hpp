@@ -3,7 +3,7 @@
 // reads the kernel anyway; the reported sum is one more reading of the kernel in each step.
 #pragma once
 
-#include <inlay/graph/symbol.hpp>
+#include <inlay/nn/layer.hpp>
 
 #include <ratio>
 
@@ -14,6 +14,9 @@ template <class Factor>
 struct L2 {};
 
 namespace detail {
+
+template <class Factor>
+inline constexpr unsigned option_kind<L2<Factor>> = of_kernel;
 
 template <class Option>
 inline constexpr float l2_factor = 0;

@@ -24,6 +24,10 @@ template <class Layer, class Position, class Got>
 struct window_must_fit_into_the_image;
 template <class Layer, class Position, class Got>
 struct padding_must_be_smaller_than_the_window;
+template <class Layer, class Position, class Option>
+struct the_layer_does_not_take_the_option;
+template <class Option>
+struct neither_an_option_nor_an_activation;
 
 template <int Index>
 struct PositionOf {
@@ -59,6 +63,31 @@ struct Groups {
 };
 
 namespace detail {
+
+/// What options are about, as bits of what a layer takes. A type that no header declares as an option is an activation.
+enum : unsigned { of_windows = 1, of_groups = 2, of_bias = 4, of_kernel = 8, of_normalization = 16, activation = 32 };
+template <class Option>
+inline constexpr unsigned option_kind = activation;
+template <>
+inline constexpr unsigned option_kind<Same> = of_windows;
+template <>
+inline constexpr unsigned option_kind<Valid> = of_windows;
+template <int H, int W>
+inline constexpr unsigned option_kind<Strides<H, W>> = of_windows;
+template <int Top, int Left, int Bottom, int Right>
+inline constexpr unsigned option_kind<Padding<Top, Left, Bottom, Right>> = of_windows;
+template <int Count>
+inline constexpr unsigned option_kind<Groups<Count>> = of_groups;
+template <>
+inline constexpr unsigned option_kind<NoBias> = of_bias;
+
+/// Refuses options that a layer does not take.
+template <class Layer, class Position, unsigned Taken, class... Options>
+consteval void check_options() {
+  (error::require<(option_kind<Options> & Taken) != 0,
+                  error::the_layer_does_not_take_the_option<Layer, Position, Options>>(),
+   ...);
+}
 
 /// A std::ratio as a number.
 template <class Ratio>
@@ -147,8 +176,14 @@ struct Activation {
 template <class First, class... Rest>
 struct Activation<First, Rest...> {
   static constexpr auto call(auto x) {
-    if constexpr (requires { First::call(x); }) return Activation<Rest...>::call(First::call(x));
-    else return Activation<Rest...>::call(x);
+    if constexpr (option_kind<First> != activation) {
+      return Activation<Rest...>::call(x);
+    } else if constexpr (requires { First::call(x); }) {
+      return Activation<Rest...>::call(First::call(x));
+    } else {
+      error::require<false, error::neither_an_option_nor_an_activation<First>>();
+      return x;
+    }
   }
 };
 

@@ -15,6 +15,7 @@ struct MaxPooling2D {
 
   template <class X, class Position>
   static consteval void check() {
+    detail::check_options<MaxPooling2D, Position, detail::of_windows, Options...>();
     detail::check_windows<MaxPooling2D, X, Position, Size, Strides<Size>, Options...>();
   }
 
