@@ -66,8 +66,8 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   }
 
  private:
-  /// The weights of input d and output `column` where they lie.
-  static const Weight* lying_weights(const Slot* slots, Memory memory, int d, int column) {
+  /// The weights of input d, from output `column` on, where they lie.
+  static const Weight* weights_at(const Slot* slots, Memory memory, int d, int column) {
     if constexpr (compressed)
       return reinterpret_cast<const Bf16*>(memory.packed) + (std::int64_t{column / T::width} * Depth + d) * T::width +
              column % T::width;
@@ -83,7 +83,7 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
       for (int d = 0; d < Depth; d += depth) {
         const int deep = d + depth < Depth ? depth : Depth - d;
         gather(a, slots, sample, 1, 1, d, d + deep);
-        multiply_tile<1, vectors, depth, 1, true>(a, lying_weights(slots, memory, d, column), weight_pitch, deep, c);
+        multiply_tile<1, vectors, depth, 1, true>(a, weights_at(slots, memory, d, column), weight_pitch, deep, c);
       }
       const int last = column + width < Columns ? column + width : Columns;
       run_row<typename E::main, Columns>(slots, sample, 0, 0, 0, column, last, from(c - column), no_output);
@@ -106,7 +106,7 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
             gather(a, slots, row, count, computed, d, d + deep);  // else it is still there
           const Weight* panel_weights = nullptr;
           if constexpr (in_place || compressed) {
-            panel_weights = lying_weights(slots, memory, d, column);
+            panel_weights = weights_at(slots, memory, d, column);
           } else {
             pack(b, weights<slot_of<B>, G>(slots), d, deep, column, last);
             panel_weights = b;
