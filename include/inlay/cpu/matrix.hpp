@@ -22,36 +22,40 @@ struct MatrixTile {
 };
 
 /// Forward (out = x w) and data gradient (dx = dy w^T): Depth columns in, Columns out, Pixels rows a sample. Weight:
-/// float, or Bf16 if they are packed in that.
+/// float, or Bf16Pair if they are packed in that.
 template <class Weight, class G, int Depth, int Columns, bool Transposed, bool Batched, class Prologue, class B,
           class E, class Side>
 struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E::post, Side> {
   using T = MatrixTile<Columns>;
   static constexpr bool chunked = false;
   static constexpr int pixels = G::H * G::W;
-  static constexpr bool compressed = std::is_same_v<Weight, Bf16>;
+  static constexpr bool compressed = std::is_same_v<Weight, Bf16Pair>;
   static constexpr bool in_place =
       !compressed && !Transposed && Columns % T::width == 0;  // weights stay where they lie
   static constexpr int weight_pitch = in_place ? Columns : T::width;
-  static constexpr int depth = Depth < T::depth_block ? Depth : T::depth_block;
+  static constexpr int pairs = (Depth + 1) / 2;  // of rows of weights
+  static constexpr int whole_depth = compressed ? 2 * pairs : Depth;
+  static constexpr int depth = whole_depth < T::depth_block ? whole_depth : T::depth_block;
   static constexpr std::int64_t a_floats = std::int64_t{T::row_block} * depth;
   static constexpr std::int64_t b_floats = in_place || compressed ? 0 : std::int64_t{depth} * T::width;
   static constexpr std::int64_t scratch_bytes = 4 * (a_floats + b_floats + std::int64_t{T::row_block} * T::width);
 
-  static constexpr std::int64_t packed_bytes = compressed ? 2 * std::int64_t{T::panels} * Depth * T::width : 0;
+  static constexpr std::int64_t packed_bytes = compressed ? 4 * std::int64_t{T::panels} * pairs * T::width : 0;
 
   /// Panels of T::width columns, zeros behind the last.
   static void prepare([[maybe_unused]] const Slot* slots, [[maybe_unused]] Memory memory,
                       [[maybe_unused]] Share share) {
     if constexpr (compressed) {
       const float* w = weights<slot_of<B>, G>(slots);
-      auto* packed = reinterpret_cast<Bf16*>(memory.packed);
-      const auto own = share.of(T::panels * Depth);
+      auto* packed = reinterpret_cast<Bf16Pair*>(memory.packed);
+      const auto own = share.of(T::panels * pairs);
       for (int row = own.first; row < own.end; ++row)
         for (int k = 0; k < T::width; ++k) {
-          const int column = row / Depth * T::width + k;
-          packed[std::int64_t{row} * T::width + k] =
-              Bf16::of(column < Columns ? w[std::int64_t{row % Depth} * Columns + column] : 0.0f);
+          auto weight = [&](int d) {
+            const int column = row / pairs * T::width + k;
+            return d < Depth && column < Columns ? w[std::int64_t{d} * Columns + column] : 0.0f;
+          };
+          packed[std::int64_t{row} * T::width + k] = Bf16Pair::of(weight(row % pairs * 2), weight(row % pairs * 2 + 1));
         }
     }
   }
@@ -69,8 +73,8 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   /// The weights of input d, from output `column` on, where they lie.
   static const Weight* weights_at(const Slot* slots, Memory memory, int d, int column) {
     if constexpr (compressed)
-      return reinterpret_cast<const Bf16*>(memory.packed) + (std::int64_t{column / T::width} * Depth + d) * T::width +
-             column % T::width;
+      return reinterpret_cast<const Bf16Pair*>(memory.packed) +
+             (std::int64_t{column / T::width} * pairs + d / 2) * T::width + column % T::width;
     else return weights<slot_of<B>, G>(slots) + std::int64_t{d} * Columns + column;
   }
   /// Some columns of a single row.
@@ -136,6 +140,8 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
       const int pixel = (row + i) % pixels;
       run_row<Prologue, Depth>(slots, (row + i) / pixels, 0, pixel / G::W, pixel % G::W, first, end, no_input,
                                [&](int d, auto v) { write(a + d - first, v); });
+      if constexpr (whole_depth > Depth)
+        if (end == Depth) a[end - first] = 0;
     }
   }
 
@@ -165,7 +171,7 @@ struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E,
 
 template <class G, bool Batched, class A, class B, class E, class Side>
 struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>, Algorithm::compressed>
-    : MatrixRunner<Bf16, G, G::C, G::K, false, Batched, A, B, E, Side> {};
+    : MatrixRunner<Bf16Pair, G, G::C, G::K, false, Batched, A, B, E, Side> {};
 
 template <class G, bool Batched, class A, class B, class E, class Side>
 struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>, Algorithm::matrix>

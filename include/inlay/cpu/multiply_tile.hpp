@@ -3,6 +3,8 @@
 
 #include <inlay/cpu/vector.hpp>
 
+#include <type_traits>
+
 namespace inlay::cpu {
 
 /// Memory that will be read and written soon: a product fetches some bytes of it with each step along its depth, which
@@ -13,6 +15,7 @@ struct Ahead {
 };
 
 /// c[row][Vectors * lanes] = (Accumulate: c +) sum over d of a[row * RowStride + d * DepthStride] * b[d * pitch + ...].
+/// b may hold pairs of bf16: of rows d and d + 1, one such row for every two.
 /// ReadAhead, WriteAhead: the bytes of each step; the pointers move on.
 template <int Rows, int Vectors, int RowStride, int DepthStride, bool Accumulate, int ReadAhead = 0, int WriteAhead = 0,
           class Weight = float>
@@ -23,17 +26,28 @@ template <int Rows, int Vectors, int RowStride, int DepthStride, bool Accumulate
     unroll<Rows>([&](int i) INLAY_LAMBDA {
       unroll<Vectors>([&](int v) INLAY_LAMBDA { sum[i][v] = load_vector(c + (i * Vectors + v) * lanes); });
     });
-  for (int d = 0; d < depth; ++d, a += DepthStride, b += pitch) {
+  constexpr int held = std::is_same_v<Weight, float> ? 1 : 2;  // rows in one of b
+  for (int d = 0; d < depth; d += held, a += held * DepthStride, b += pitch) {
     if constexpr (ReadAhead > 0) __builtin_prefetch(ahead.read);
     if constexpr (WriteAhead > 0) __builtin_prefetch(ahead.write, 1);
     ahead.read += ReadAhead;
     ahead.write += WriteAhead;
+    auto add = [&](const Vector(&row)[Vectors], int which) INLAY_LAMBDA {
+      unroll<Rows>([&](int i) INLAY_LAMBDA {
+        const Vector value = splat(a[i * RowStride + which * DepthStride]);
+        unroll<Vectors>([&](int v) INLAY_LAMBDA { sum[i][v] += value * row[v]; });
+      });
+    };
     Vector row[Vectors];
-    unroll<Vectors>([&](int v) INLAY_LAMBDA { row[v] = load_vector(b + v * lanes); });
-    unroll<Rows>([&](int i) INLAY_LAMBDA {
-      const Vector value = splat(a[i * RowStride]);
-      unroll<Vectors>([&](int v) INLAY_LAMBDA { sum[i][v] += value * row[v]; });
-    });
+    if constexpr (held == 1) {
+      unroll<Vectors>([&](int v) INLAY_LAMBDA { row[v] = load_vector(b + v * lanes); });
+      add(row, 0);
+    } else {
+      unroll<Vectors>([&](int v) INLAY_LAMBDA { row[v] = load_halves<0>(b + v * lanes); });
+      add(row, 0);
+      unroll<Vectors>([&](int v) INLAY_LAMBDA { row[v] = load_halves<1>(b + v * lanes); });
+      add(row, 1);
+    }
   }
   unroll<Rows>([&](int i) INLAY_LAMBDA {
     unroll<Vectors>([&](int v) INLAY_LAMBDA { store_vector(c + (i * Vectors + v) * lanes, sum[i][v]); });

@@ -51,16 +51,17 @@ struct Stored<std::uint8_t> {
 };
 }  // namespace detail
 
-/// A number stored in 16 bits: the upper half of a float.
-struct Bf16 {
-  std::uint16_t bits;
+/// x rounded to bf16, the upper half of a float: the nearest, even where there are two. NaN stays one.
+inline std::uint32_t bf16_bits(float x) {
+  const auto word = __builtin_bit_cast(std::uint32_t, x);
+  return x != x ? word >> 16 | 64 : (word + 0x7fff + (word >> 16 & 1)) >> 16;
+}
 
-  /// The nearest to x, even where there are two. NaN stays one.
-  static Bf16 of(float x) {
-    const auto word = __builtin_bit_cast(std::uint32_t, x);
-    if (x != x) return {static_cast<std::uint16_t>(word >> 16 | 64)};
-    return {static_cast<std::uint16_t>((word + 0x7fff + (word >> 16 & 1)) >> 16)};
-  }
+/// Two numbers in bf16. Vectors of pairs are taken apart by a shift and a mask.
+struct Bf16Pair {
+  std::uint32_t bits;
+
+  static Bf16Pair of(float first, float second) { return {bf16_bits(first) | bf16_bits(second) << 16}; }
 };
 
 template <class T>
@@ -69,10 +70,12 @@ INLAY_INLINE Vector load_vector(const T* p) {
   std::memcpy(&v, p, sizeof v);
   return __builtin_convertvector(v, Vector);
 }
-INLAY_INLINE Vector load_vector(const Bf16* p) {
-  std::uint16_t __attribute__((vector_size(2 * lanes))) halves;
-  std::memcpy(&halves, p, sizeof halves);
-  return __builtin_bit_cast(Vector, __builtin_convertvector(halves, Mask) << 16);
+/// The first, or the second, of each pair.
+template <int Which>
+INLAY_INLINE Vector load_halves(const Bf16Pair* p) {
+  Mask pairs;
+  std::memcpy(&pairs, p, sizeof pairs);
+  return __builtin_bit_cast(Vector, Which == 0 ? pairs << 16 : pairs & ~0xffff);
 }
 template <class T>
 INLAY_INLINE void store_vector(T* p, Vector v) {
