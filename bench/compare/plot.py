@@ -7,7 +7,7 @@ import sys
 import matplotlib
 
 matplotlib.use("svg")
-matplotlib.rcParams.update({"svg.hashsalt": "inlay", "font.size": 9})
+matplotlib.rcParams.update({"svg.hashsalt": "inlay", "svg.fonttype": "none", "font.size": 9})
 
 import matplotlib.pyplot as plt
 
