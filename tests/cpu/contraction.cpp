@@ -29,6 +29,7 @@ TEST_CASE("Winograd's algorithm handles partial tiles, odd channels, valid and w
   MESSAGE("growth of rounding errors by F(4x4, 3x3), at most: " << test::winograd_growth());
   check_winograd<ContractionGraph<14, 14, 64, 64, 3, 3, 1, 1>>(2);
   check_winograd<ContractionGraph<6, 6, 17, 33, 3, 3, 1, 1>>();
+  check_winograd<ContractionGraph<20, 28, 17, 20, 3, 3, 1, 1>>(1);  // threads begin inside a row of tiles
   check_winograd<ContractionGraph<7, 13, 8, 48, 3, 3>>();
   check_winograd<ContractionGraph<9, 5, 24, 9, 3, 3, 1, 2>>();
 }

@@ -31,10 +31,10 @@ struct TileBlocks {
   static constexpr int pitch = block | 1;
   /// Rows of the padded image up to the last that the tiles before `tile` need.
   static constexpr int rows_before(int tile) { return (tile - 1) / columns * 4 + 6; }
-  /// Most rows of it that a block needs.
+  /// Most rows of it that a block needs, wherever it begins: threads may share an image.
   static constexpr int image_rows = [] {
     int most = 0;
-    for (int first = 0; first < count; first += block) {
+    for (int first = 0; first < count; ++first) {
       const int needed = rows_before(first + block < count ? first + block : count) - first / columns * 4;
       most = needed > most ? needed : most;
     }
