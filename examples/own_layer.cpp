@@ -1,5 +1,6 @@
-// A layer of one's own: squeeze-and-excitation (Hu, Shen, Sun: CVPR 2018), written as a function of symbolic tensors.
-// Its derivative is derived and its arithmetic fused like that of any built-in layer; explain shows where it went.
+// A layer of one's own: squeeze-and-excitation (Hu, Shen, Sun: CVPR 2018), written as a function of symbolic tensors,
+// and an activation as a lambda. Their derivatives are derived and their arithmetic is fused like that of any built-in
+// layer; explain shows where it went.
 #include <inlay/inlay.hpp>
 
 using namespace inlay;
@@ -11,10 +12,12 @@ struct SqueezeExcite {
   }
 };
 
-using Net =
-    nn::Sequential<nn::Input<28, 28, 1, std::uint8_t>, nn::Rescaling<std::ratio<1, 255>>,
-                   nn::Conv2D<16, 3, nn::Same, nn::Relu>, nn::MaxPooling2D<2>, nn::Conv2D<32, 3, nn::Same, nn::Relu>,
-                   SqueezeExcite, nn::MaxPooling2D<2>, nn::Flatten, nn::Dense<10>>;
+constexpr auto quick_gelu = [](auto x) { return x * sigmoid(x * 1.702f); };
+
+using Net = nn::Sequential<nn::Input<28, 28, 1, std::uint8_t>, nn::Rescaling<std::ratio<1, 255>>,
+                           nn::Conv2D<16, 3, nn::Same, nn::Relu>, nn::MaxPooling2D<2>,
+                           nn::Conv2D<32, 3, nn::Same, nn::Lambda<quick_gelu>>, SqueezeExcite, nn::MaxPooling2D<2>,
+                           nn::Flatten, nn::Dense<10>>;
 
 // Costs are constants: the build fails if a change makes the network need more memory for each sample.
 static_assert(plan<Net>.arena_bytes_per_sample < 64 * 1024);

@@ -18,6 +18,7 @@
 #include <inlay/nn/global_average_pooling2d.hpp>
 #include <inlay/nn/identity.hpp>
 #include <inlay/nn/input.hpp>
+#include <inlay/nn/lambda.hpp>
 #include <inlay/nn/max_pooling2d.hpp>
 #include <inlay/nn/normalization.hpp>
 #include <inlay/nn/random_cutout.hpp>

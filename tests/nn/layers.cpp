@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <inlay/nn/lambda.hpp>
 #include <inlay/reference/interpreter.hpp>
 #include <numeric>
 
@@ -76,6 +77,19 @@ TEST_CASE("activations are what their names say, far from zero as well") {
   }
 }
 
+TEST_CASE("a lambda is a layer, and an activation with a derivative") {
+  static constexpr auto swish = [](auto x) { return x * sigmoid(x); };
+  using Swish = nn::Lambda<swish>;
+  using Own = nn::Sequential<nn::Input<3>, nn::Dense<4, Swish>, nn::Lambda<[](auto x) { return square(x) - 1.0f; }>>;
+  using Built = nn::Sequential<nn::Input<3>, nn::Dense<4, nn::Swish>>;
+  const std::vector<Values> parameters = {Values(12, 0.5), {-1, 0, 1, 2}};
+  const Values own = output<Own>({1, -2, 3}, parameters), built = output<Built>({1, -2, 3}, parameters);
+  for (std::size_t i = 0; i < 4; ++i) CHECK(own[i] == built[i] * built[i] - 1);
+  using Training =
+      TrainingGraph<nn::Sequential<nn::Input<3>, nn::Dense<4, Swish>>, SGD, SparseCategoricalCrossentropy, Accuracy>;
+  using Expected = TrainingGraph<Built, SGD, SparseCategoricalCrossentropy, Accuracy>;
+  CHECK(Training::make().nodes.size == Expected::make().nodes.size);
+}
 TEST_CASE("Softmax sums to one and does not overflow") {
   using Net = nn::Sequential<nn::Input<3>, nn::Softmax>;
   const Values y = output<Net>({1000, 1001, 999});
