@@ -22,16 +22,19 @@ template <int Channels, class... Options>
 using Convolution = Sequential<nn::Conv2D<Channels, 3, Same, NoBias>,
                                nn::BatchNormalization<nn::Momentum<std::ratio<9, 10>>, Options...>>;
 
-/// Seed with batch normalisation.
+/// A hidden dense layer, likewise.
+using HiddenLayer = Sequential<nn::Dense<64, NoBias>, nn::BatchNormalization<nn::Momentum<std::ratio<9, 10>>, Relu>>;
+
+/// Seed with batch normalisation of every hidden layer.
 using NormalisedSeed = Sequential<Image, ToUnit, Convolution<32, Relu>, Convolution<64, Relu>, Convolution<64, Relu>,
-                                  nn::MaxPooling2D<2>, nn::Flatten, nn::Dense<64, Relu>, nn::Dense<10>>;
+                                  nn::MaxPooling2D<2>, nn::Flatten, HiddenLayer, nn::Dense<10>>;
 
 /// The same with its second and third convolution in a residual connection, which a 1 x 1 convolution brings from 32 to
 /// 64 channels.
 using ResidualSeed =
     Sequential<Image, ToUnit, Convolution<32, Relu>,
                nn::Residual<Sequential<Convolution<64, Relu>, Convolution<64>>, nn::Conv2D<64, 1, NoBias>>, Relu,
-               nn::MaxPooling2D<2>, nn::Flatten, nn::Dense<64, Relu>, nn::Dense<10>>;
+               nn::MaxPooling2D<2>, nn::Flatten, HiddenLayer, nn::Dense<10>>;
 
 /// What training sees of an image: shifted and mirrored.
 using Augmentation = Sequential<nn::RandomTranslation<2>, nn::RandomFlip>;
