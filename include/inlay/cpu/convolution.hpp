@@ -31,20 +31,24 @@ struct PaddedImage {
   /// Rows first, ..., end - 1, where there is room for Kept rows, and a row takes the place of the one Kept before it.
   template <class Prologue, int Kept>
   static void fill_rows(float* kept, const Slot* slots, int sample, int first, int end) {
+    // Pixels w of the operand that there are columns for.
+    constexpr int before = FirstColumn > 0 ? (FirstColumn + StepW - 1) / StepW : 0;
+    constexpr int last = columns - 1 + FirstColumn, fitting = last < 0 ? 0 : last / StepW + 1;
+    constexpr int behind = fitting < Width ? fitting : Width;
+    constexpr bool spread = StepW > 1 || channels > Channels || behind <= before;  // zeros between pixels
+    constexpr int left = spread ? columns : before - FirstColumn, right = spread ? columns : behind - FirstColumn;
     for (int j = first; j < end; ++j) {
       const int h = (j + FirstRow) / StepH;
       const bool row = j + FirstRow >= 0 && (j + FirstRow) % StepH == 0 && h < Height;
       float* image = kept + j % Kept * (columns * channels);
-      for (int i = 0; i < columns; ++i, image += channels) {
-        const int w = (i + FirstColumn) / StepW;
-        int filled = 0;
-        if (row && i + FirstColumn >= 0 && (i + FirstColumn) % StepW == 0 && w < Width) {
-          run_row<Prologue, Channels>(slots, sample, 0, h, w, 0, Channels, no_input,
-                                      [&](int c, auto v) { write(image + c, v); });
-          filled = Channels;
-        }
-        for (int c = filled; c < channels; ++c) image[c] = 0;
+      for (int i = 0; i < (row ? left : columns) * channels; ++i) image[i] = 0;
+      if (!row) continue;
+      for (int w = before; w < behind; ++w) {
+        float* pixel = image + (w * StepW - FirstColumn) * channels;
+        run_row<Prologue, Channels>(slots, sample, 0, h, w, 0, Channels, no_input,
+                                    [&](int c, auto v) INLAY_LAMBDA { write(pixel + c, v); });
       }
+      for (int i = right * channels; i < columns * channels; ++i) image[i] = 0;
     }
   }
 };
@@ -58,6 +62,39 @@ template <class G>
 constexpr int image_pitch(int channels) {
   return is_depthwise<G> ? depthwise_pitch(channels) : channels;
 }
+
+/// The first value of one image a sample that a Body loads or stores: the memory of its rows.
+struct NoRows {
+  static constexpr int row_bytes = 0, pixel_bytes = 0;
+  static char* at(const Slot*, int, int) { return nullptr; }
+};
+template <int S, Element E, class I>
+struct Rows {
+  static constexpr int row_bytes = I::s1 * size_of(E), pixel_bytes = I::s2 * size_of(E);
+  static char* at(const Slot* slots, int sample, int row) {
+    return slots[S].data + sample * slots[S].sample_bytes + std::int64_t{row} * row_bytes;
+  }
+};
+template <class I>
+inline constexpr bool is_image = I::sample != 0 && I::s1 > I::s2&& I::s2 > 1;
+
+template <class... Steps>
+struct FirstRows {
+  using loaded = NoRows;
+  using stored = NoRows;
+};
+template <class Step, class... Rest>
+struct FirstRows<Step, Rest...> : FirstRows<Rest...> {};
+template <int S, Element E, class I, class... Rest>
+struct FirstRows<kernel::Load<S, E, I>, Rest...> : FirstRows<Rest...> {
+  using loaded = std::conditional_t<is_image<I>, Rows<S, E, I>, typename FirstRows<Rest...>::loaded>;
+};
+template <int S, Element E, class I, int R, class... Rest>
+struct FirstRows<kernel::Store<S, E, I, R>, Rest...> : FirstRows<Rest...> {
+  using stored = std::conditional_t<is_image<I>, Rows<S, E, I>, typename FirstRows<Rest...>::stored>;
+};
+template <class... Steps>
+struct FirstRows<kernel::Body<Steps...>> : FirstRows<Steps...> {};
 
 /// Forward and data gradient: out (OutH x OutW x OutC) from a padded image. A depthwise convolution counts as one
 /// group.
@@ -97,6 +134,8 @@ struct ConvolutionPass {
     Image::template fill_rows<Prologue, Image::rows>(image, slots, sample, part.first * StrideH,
                                                      (part.end - 1) * StrideH + (R - 1) * DilationH + 1);
     for (int p = part.first; p < part.end; ++p) {
+      const bool shared = share.threads > 1 && p % Pool::height == 0 && p + Pool::height < part.end;
+      if (shared) prefetch_row(slots, sample, p / Pool::height + 1);
       for (int block = 0; block < Groups * Kernel::blocks; ++block)
         for (int phase = 0; phase < spread; ++phase)
           finish_row(slots, sample, memory, image, tile, rows, p, block, phase);
@@ -107,6 +146,14 @@ struct ConvolutionPass {
   }
 
  private:
+  using Stored = typename FirstRows<std::conditional_t<pools, typename E::post, typename E::main>>::stored;
+
+  /// Of what is stored, when threads share a sample: another may have read it in the last run, and stores would wait
+  /// one by one until its cache gave the lines up.
+  static void prefetch_row(const Slot* slots, int sample, int row) {
+    const char* to = Stored::at(slots, sample, row);
+    for (int i = 0; i < Stored::row_bytes; i += 64) __builtin_prefetch(to + i, 1);
+  }
   /// Pixels phase, phase + spread, ... of row p.
   static void finish_row(const Slot* slots, int sample, Memory memory, const float* image, float* tile, float* rows,
                          int p, int block, int phase) {

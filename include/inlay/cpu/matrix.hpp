@@ -36,9 +36,14 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   static constexpr int pairs = (Depth + 1) / 2;  // of rows of weights
   static constexpr int whole_depth = compressed ? 2 * pairs : Depth;
   static constexpr int depth = whole_depth < T::depth_block ? whole_depth : T::depth_block;
+  /// Where the second of two sums begins, of which each output is the total. A single row of few columns would wait for
+  /// each addition; so it makes both at once. All other rows have two, too: a sample's result does not depend on its
+  /// company.
+  static constexpr int half = (Depth + depth - 1) / depth / 2 * depth;
   static constexpr std::int64_t a_floats = std::int64_t{T::row_block} * depth;
   static constexpr std::int64_t b_floats = in_place || compressed ? 0 : std::int64_t{depth} * T::width;
-  static constexpr std::int64_t scratch_bytes = 4 * (a_floats + b_floats + std::int64_t{T::row_block} * T::width);
+  static constexpr std::int64_t c_floats = std::int64_t{T::row_block} * T::width;
+  static constexpr std::int64_t scratch_bytes = 4 * (a_floats + b_floats + 2 * c_floats);
 
   static constexpr std::int64_t packed_bytes = compressed ? 4 * std::int64_t{T::panels} * pairs * T::width : 0;
 
@@ -83,14 +88,23 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
     float* a = memory.scratch;
     const auto own = share.of(Columns, width);
     for (int column = own.first; column < own.end; column += width) {
-      alignas(64) float c[width] = {};
-      for (int d = 0; d < Depth; d += depth) {
-        const int deep = d + depth < Depth ? depth : Depth - d;
-        gather(a, slots, sample, 1, 1, d, d + deep);
-        multiply_tile<1, vectors, depth, 1, true>(a, weights_at(slots, memory, d, column), weight_pitch, deep, c);
+      alignas(64) float c[2][width] = {};
+      for (int d = 0; d < Depth - half; d += depth) {
+        const int deep[2] = {half - d < depth ? half - d : depth, Depth - half - d < depth ? Depth - half - d : depth};
+        for (int which = 0; which < 2; ++which)
+          if (deep[which] > 0)
+            gather(a + which * depth, slots, sample, 1, 1, which * half + d, which * half + d + deep[which]);
+        const Weight* b[2] = {weights_at(slots, memory, d, column), weights_at(slots, memory, half + d, column)};
+        if (deep[0] == depth && deep[1] == depth) {
+          multiply_tile<2, vectors, depth, 1, true, 0, 0, true>(a, b[0], weight_pitch, depth, c[0], {}, b[1] - b[0]);
+          continue;
+        }
+        for (int which = 0; which < 2; ++which)
+          multiply_tile<1, vectors, depth, 1, true>(a + which * depth, b[which], weight_pitch, deep[which], c[which]);
       }
       const int last = column + width < Columns ? column + width : Columns;
-      run_row<typename E::main, Columns>(slots, sample, 0, 0, 0, column, last, from(c - column), no_output);
+      for (int k = 0; k < width; ++k) c[0][k] += c[1][k];
+      run_row<typename E::main, Columns>(slots, sample, 0, 0, 0, column, last, from(c[0] - column), no_output);
     }
   }
   static void rows(const Slot* slots, int first, int end, Memory memory) {
@@ -103,8 +117,9 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
       const int tiled = 2 * (count % T::rows) < T::rows ? count / T::rows * T::rows : computed;  // the rest one by one
       for (int panel = 0; panel < T::panels; ++panel) {
         const int column = panel * T::width, last = column + T::width < Columns ? column + T::width : Columns;
-        for (int i = 0; i < computed * T::width; ++i) c[i] = 0;
+        for (int i = 0; i < computed * T::width; ++i) c[i] = c[c_floats + i] = 0;
         for (int d = 0; d < Depth; d += depth) {
+          float* sums = d < half ? c : c + c_floats;
           const int deep = d + depth < Depth ? depth : Depth - d;
           if (panel == 0 || Depth > depth)
             gather(a, slots, row, count, computed, d, d + deep);  // else it is still there
@@ -117,11 +132,12 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
           }
           for (int i = 0; i < tiled; i += T::rows)
             multiply_tile<T::rows, T::vectors, depth, 1, true>(a + i * depth, panel_weights, weight_pitch, deep,
-                                                               c + i * T::width);
+                                                               sums + i * T::width);
           for (int i = tiled; i < count; ++i)
             multiply_tile<1, T::vectors, depth, 1, true>(a + i * depth, panel_weights, weight_pitch, deep,
-                                                         c + i * T::width);
+                                                         sums + i * T::width);
         }
+        for (int i = 0; i < count * T::width; ++i) c[i] += c[c_floats + i];
         for (int i = 0; i < count; ++i) {
           const int pixel = (row + i) % pixels;
           run_row<typename E::main, Columns>(slots, (row + i) / pixels, 0, pixel / G::W, pixel % G::W, column, last,

@@ -17,10 +17,11 @@ struct Ahead {
 /// c[row][Vectors * lanes] = (Accumulate: c +) sum over d of a[row * RowStride + d * DepthStride] * b[d * pitch + ...].
 /// b may hold pairs of bf16: of rows d and d + 1, one such row for every two.
 /// ReadAhead, WriteAhead: the bytes of each step; the pointers move on.
+/// Apart: each row has a b of its own, `apart` behind the one before.
 template <int Rows, int Vectors, int RowStride, int DepthStride, bool Accumulate, int ReadAhead = 0, int WriteAhead = 0,
-          class Weight = float>
+          bool Apart = false, class Weight = float>
 [[gnu::noinline]] Ahead multiply_tile(const float* a, const Weight* b, std::int64_t pitch, int depth, float* c,
-                                      Ahead ahead = {}) {
+                                      Ahead ahead = {}, [[maybe_unused]] std::int64_t apart = 0) {
   Vector sum[Rows][Vectors] = {};
   if constexpr (Accumulate)
     unroll<Rows>([&](int i) INLAY_LAMBDA {
@@ -32,22 +33,21 @@ template <int Rows, int Vectors, int RowStride, int DepthStride, bool Accumulate
     if constexpr (WriteAhead > 0) __builtin_prefetch(ahead.write, 1);
     ahead.read += ReadAhead;
     ahead.write += WriteAhead;
-    auto add = [&](const Vector(&row)[Vectors], int which) INLAY_LAMBDA {
+    auto step = [&]<int Which>() INLAY_LAMBDA {
+      Vector row[Vectors];
       unroll<Rows>([&](int i) INLAY_LAMBDA {
-        const Vector value = splat(a[i * RowStride + which * DepthStride]);
+        if (i == 0 || Apart)
+          unroll<Vectors>([&](int v) INLAY_LAMBDA {
+            const Weight* from = b + (Apart ? i * apart : 0) + v * lanes;
+            if constexpr (held == 1) row[v] = load_vector(from);
+            else row[v] = load_halves<Which>(from);
+          });
+        const Vector value = splat(a[i * RowStride + Which * DepthStride]);
         unroll<Vectors>([&](int v) INLAY_LAMBDA { sum[i][v] += value * row[v]; });
       });
     };
-    Vector row[Vectors];
-    if constexpr (held == 1) {
-      unroll<Vectors>([&](int v) INLAY_LAMBDA { row[v] = load_vector(b + v * lanes); });
-      add(row, 0);
-    } else {
-      unroll<Vectors>([&](int v) INLAY_LAMBDA { row[v] = load_halves<0>(b + v * lanes); });
-      add(row, 0);
-      unroll<Vectors>([&](int v) INLAY_LAMBDA { row[v] = load_halves<1>(b + v * lanes); });
-      add(row, 1);
-    }
+    step.template operator()<0>();
+    if constexpr (held == 2) step.template operator()<1>();
   }
   unroll<Rows>([&](int i) INLAY_LAMBDA {
     unroll<Vectors>([&](int v) INLAY_LAMBDA { store_vector(c + (i * Vectors + v) * lanes, sum[i][v]); });

@@ -34,20 +34,21 @@ constexpr Int round_up(Int n, int multiple) {
 INLAY_INLINE Vector splat(float x) { return x - Vector{}; }
 
 namespace detail {
-/// `lanes` elements of a stored type.
+/// `lanes` elements of a stored type, wherever they begin. (memcpy instead would count as an access to anything: after
+/// each store of floats, pointers were loaded again.)
 template <class T>
 struct Stored;
 template <>
 struct Stored<float> {
-  using type = Vector;
+  using type = float __attribute__((vector_size(4 * lanes), aligned(4)));
 };
 template <>
 struct Stored<std::int32_t> {
-  using type = Mask;
+  using type = std::int32_t __attribute__((vector_size(4 * lanes), aligned(4)));
 };
 template <>
 struct Stored<std::uint8_t> {
-  using type = std::uint8_t __attribute__((vector_size(lanes)));
+  using type = std::uint8_t __attribute__((vector_size(lanes), aligned(1)));
 };
 }  // namespace detail
 
@@ -66,9 +67,7 @@ struct Bf16Pair {
 
 template <class T>
 INLAY_INLINE Vector load_vector(const T* p) {
-  typename detail::Stored<T>::type v;
-  std::memcpy(&v, p, sizeof v);
-  return __builtin_convertvector(v, Vector);
+  return __builtin_convertvector(*reinterpret_cast<const typename detail::Stored<T>::type*>(p), Vector);
 }
 /// The first, or the second, of each pair.
 template <int Which>
@@ -79,8 +78,8 @@ INLAY_INLINE Vector load_halves(const Bf16Pair* p) {
 }
 template <class T>
 INLAY_INLINE void store_vector(T* p, Vector v) {
-  const auto stored = __builtin_convertvector(v, typename detail::Stored<T>::type);
-  std::memcpy(p, &stored, sizeof stored);
+  using S = typename detail::Stored<T>::type;
+  *reinterpret_cast<S*>(p) = __builtin_convertvector(v, S);
 }
 
 /// Calls f(0), ..., f(N - 1) in line, so that arrays indexed by the argument stay in registers.
@@ -103,9 +102,7 @@ INLAY_INLINE Doubles half_of(Vector v) {
 
 namespace detail {
 
-INLAY_INLINE Vector blend(Mask mask, Vector a, Vector b) {
-  return __builtin_bit_cast(Vector, (mask & __builtin_bit_cast(Mask, a)) | (~mask & __builtin_bit_cast(Mask, b)));
-}
+INLAY_INLINE Vector blend(Mask mask, Vector a, Vector b) { return mask ? a : b; }
 INLAY_INLINE Vector one_where(Mask mask) { return blend(mask, splat(1), splat(0)); }
 
 }  // namespace detail

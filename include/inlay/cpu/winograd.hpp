@@ -21,12 +21,12 @@ template <class V>
 INLAY_INLINE void input_transform(const V (&d)[6], V (&t)[6]) {
   const V even_a = d[4] - b2 * d[2], odd_a = a * (d[3] - b2 * d[1]);
   const V even_b = d[4] - a2 * d[2], odd_b = b * (d[3] - a2 * d[1]);
-  t[0] = a2 * b2 * d[0] - (a2 + b2) * d[2] + d[4];
+  t[0] = d[4] - (a2 + b2) * d[2] + a2 * b2 * d[0];
   t[1] = even_a + odd_a;
   t[2] = even_a - odd_a;
   t[3] = even_b + odd_b;
   t[4] = even_b - odd_b;
-  t[5] = a2 * b2 * d[1] - (a2 + b2) * d[3] + d[5];
+  t[5] = d[5] - (a2 + b2) * d[3] + a2 * b2 * d[1];
 }
 
 /// G g for three values.
@@ -49,7 +49,7 @@ INLAY_INLINE void output_transform(const V (&m)[6], V (&y)[4]) {
   y[0] = m[0] + even_a + even_b;
   y[1] = a * odd_a + b * odd_b;
   y[2] = a2 * even_a + b2 * even_b;
-  y[3] = a2 * a * odd_a + b2 * b * odd_b + m[5];
+  y[3] = m[5] + a2 * a * odd_a + b2 * b * odd_b;
 }
 
 /// A e for four values: the transpose of the output transform.
@@ -75,22 +75,36 @@ INLAY_INLINE void weight_gradient_transform(const V (&u)[6], V (&g)[3]) {
   g[2] = a2 * even_a + b2 * even_b + u[5];
 }
 
+/// Rows of a transform that share most of their sums, two at a time.
+template <int Out>
+inline constexpr int row_pairs[3][2] = {{0, 5}, {1, 2}, {3, 4}};
+template <>
+inline constexpr int row_pairs<4>[2][2] = {{0, 2}, {1, 3}};
+template <>
+inline constexpr int row_pairs<3>[2][2] = {{0, 2}, {1, 1}};
+
 /// Applies a transform of In to Out values to the columns and then to the rows of a square: out[Out][Out] from
-/// in[In][In]. `read(i, j)` gives an element, `write(i, j, v)` takes one. The intermediate rows stay in the cache.
+/// in[In][In]. `read(i, j)` gives an element, `write(i, j, v)` takes one. Two rows at a time, which stay in registers:
+/// to read elements again costs less than to keep them.
 template <int In, int Out, class Transform, class Read, class Write>
 INLAY_INLINE void square(Transform transform, Read read, Write write) {
-  Vector middle[Out][In];
-  for (int j = 0; j < In; ++j) {
-    Vector column[In], t[Out];
-    unroll<In>([&](int i) INLAY_LAMBDA { column[i] = read(i, j); });
-    transform(column, t);
-    unroll<Out>([&](int i) INLAY_LAMBDA { middle[i][j] = t[i]; });
-  }
-  for (int i = 0; i < Out; ++i) {
+  unroll<(Out + 1) / 2>([&](int pair) INLAY_LAMBDA {
+    const int first = row_pairs<Out>[pair][0], second = row_pairs<Out>[pair][1];
+    Vector rows[2][In];
+    unroll<In>([&](int j) INLAY_LAMBDA {
+      Vector column[In], t[Out];
+      unroll<In>([&](int i) INLAY_LAMBDA { column[i] = read(i, j); });
+      transform(column, t);
+      rows[0][j] = t[first];
+      rows[1][j] = t[second];
+    });
     Vector t[Out];
-    transform(middle[i], t);
-    unroll<Out>([&](int j) INLAY_LAMBDA { write(i, j, t[j]); });
-  }
+    transform(rows[0], t);
+    unroll<Out>([&](int j) INLAY_LAMBDA { write(first, j, t[j]); });
+    if (first == second) return;
+    transform(rows[1], t);
+    unroll<Out>([&](int j) INLAY_LAMBDA { write(second, j, t[j]); });
+  });
 }
 
 }  // namespace inlay::cpu::winograd

@@ -42,56 +42,21 @@ struct TileBlocks {
   }();
 };
 
-/// V[f][t][channel] of tiles first, ..., first + count - 1, where `pixel(row, column)` gives the channels of a pixel of
-/// the padded image.
-template <int Channels, int TileColumns, int Pitch, class Pixel>
-void transform_input(int first, int count, float* out, Pixel pixel) {
+/// V[f][t][channel] of tiles first, ..., first + count - 1 of an image with PixelFloats a pixel; `corner(row, column,
+/// rows)` sets where each of the six rows of a tile begins.
+template <int Channels, int PixelFloats, int TileColumns, int Pitch, class Corner>
+void transform_input(int first, int count, float* out, Corner corner) {
   for (int t = 0; t < count; ++t) {
-    const int row = (first + t) / TileColumns * 4, column = (first + t) % TileColumns * 4;
-    const float* patch[6][6];
-    for (int i = 0; i < 6; ++i)
-      for (int j = 0; j < 6; ++j) patch[i][j] = pixel(row + i, column + j);
-    for (int c = 0; c < Channels; c += lanes)
+    const float* rows[6];
+    corner((first + t) / TileColumns * 4, (first + t) % TileColumns * 4, rows);
+    float* to = out + t * Channels;
+    for (int c = 0; c < Channels; c += lanes, to += lanes)
       winograd::square<6, 6>([](const auto& d, auto& v) INLAY_LAMBDA { winograd::input_transform(d, v); },
-                             [&](int i, int j) INLAY_LAMBDA { return load_vector(patch[i][j] + c); },
-                             [&](int i, int j, Vector v) INLAY_LAMBDA {
-                               store_vector(out + (std::int64_t{i * 6 + j} * Pitch + t) * Channels + c, v);
-                             });
+                             [&](int i, int j) INLAY_LAMBDA { return load_vector(rows[i] + c + j * PixelFloats); },
+                             [&](int i, int j, Vector v)
+                                 INLAY_LAMBDA { store_vector(to + (i * 6 + j) * Pitch * Channels, v); });
   }
 }
-
-/// The first value of one image a sample that a Body loads or stores: the memory of its rows.
-struct NoRows {
-  static constexpr int row_bytes = 0, pixel_bytes = 0;
-  static char* at(const Slot*, int, int) { return nullptr; }
-};
-template <int S, Element E, class I>
-struct Rows {
-  static constexpr int row_bytes = I::s1 * size_of(E), pixel_bytes = I::s2 * size_of(E);
-  static char* at(const Slot* slots, int sample, int row) {
-    return slots[S].data + sample * slots[S].sample_bytes + std::int64_t{row} * row_bytes;
-  }
-};
-template <class I>
-inline constexpr bool is_image = I::sample != 0 && I::s1 > I::s2&& I::s2 > 1;
-
-template <class... Steps>
-struct FirstRows {
-  using loaded = NoRows;
-  using stored = NoRows;
-};
-template <class Step, class... Rest>
-struct FirstRows<Step, Rest...> : FirstRows<Rest...> {};
-template <int S, Element E, class I, class... Rest>
-struct FirstRows<kernel::Load<S, E, I>, Rest...> : FirstRows<Rest...> {
-  using loaded = std::conditional_t<is_image<I>, Rows<S, E, I>, typename FirstRows<Rest...>::loaded>;
-};
-template <int S, Element E, class I, int R, class... Rest>
-struct FirstRows<kernel::Store<S, E, I, R>, Rest...> : FirstRows<Rest...> {
-  using stored = std::conditional_t<is_image<I>, Rows<S, E, I>, typename FirstRows<Rest...>::stored>;
-};
-template <class... Steps>
-struct FirstRows<kernel::Body<Steps...>> : FirstRows<Steps...> {};
 
 /// Is the operand an image as it lies in memory, its channels whole vectors?
 template <class Prologue>
@@ -110,16 +75,17 @@ struct WinogradPass {
   using Pool = typename E::pool;
   static constexpr bool pools = Pool::height * Pool::width > 1;
   static constexpr int channels = Image::channels;
+  using Loaded = typename FirstRows<Prologue>::loaded;
   static constexpr bool in_place = is_plain_image<Prologue>;  // the padded image is not made
+  static constexpr int pixel_floats = in_place ? Loaded::pixel_bytes / 4 : channels;
   static constexpr std::int64_t image_floats =
-      in_place ? channels : std::int64_t{Tiles::image_rows} * Image::columns * channels;
+      in_place ? 36 * pixel_floats : std::int64_t{Tiles::image_rows} * Image::columns * channels;
   static constexpr std::int64_t v_floats = std::int64_t{36} * Tiles::pitch * channels;
   static constexpr std::int64_t m_floats = std::int64_t{36} * Tiles::pitch * out_pitch;
   static constexpr std::int64_t scratch_floats = image_floats + v_floats + m_floats + 2 * 16 * out_pitch;
   static constexpr std::int64_t packed_floats = std::int64_t{36} * In * out_pitch;
 
   // What a block's products fetch: the operand's rows for the next block, and the rows that this one is stored to.
-  using Loaded = typename FirstRows<Prologue>::loaded;
   using Stored = typename FirstRows<std::conditional_t<pools, typename E::post, typename E::main>>::stored;
   static constexpr int steps = 36 * panels * (Tiles::block / rows) * In;
   static constexpr int tile_rows = (Tiles::block + Tiles::columns - 1) / Tiles::columns * 4;
@@ -151,23 +117,19 @@ struct WinogradPass {
     float* pixels = m + m_floats;
     const auto part = share.of(Tiles::count);
     int filled = part.first / Tiles::columns * 4;
-    if constexpr (in_place)
-      for (int c = 0; c < channels; ++c) image[c] = 0;
     for (int first = part.first; first < part.end; first += Tiles::block) {
       const int count = part.end - first < Tiles::block ? part.end - first : Tiles::block;
       const int needed = Tiles::rows_before(first + count);
       if constexpr (!in_place)
         Image::template fill_rows<Prologue, Tiles::image_rows>(image, slots, sample, filled, needed);
       filled = needed;
-      transform_input<channels, Tiles::columns, Tiles::pitch>(first, count, v, [&](int row, int column) INLAY_LAMBDA {
-        if constexpr (in_place) {
-          const int h = row + Image::first_row, w = column + Image::first_column;
-          if (h < 0 || h >= Image::height || w < 0 || w >= Image::width) return const_cast<const float*>(image);
-          return reinterpret_cast<const float*>(Loaded::at(slots, sample, h) + w * Loaded::pixel_bytes);
-        } else {
-          return image + (row % Tiles::image_rows * Image::columns + column) * channels;
-        }
-      });
+      transform_input<channels, pixel_floats, Tiles::columns, Tiles::pitch>(
+          first, count, v, [&](int row, int column, const float*(&rows)[6]) INLAY_LAMBDA {
+            if constexpr (in_place) corner_in_place(slots, sample, row, column, image, rows);
+            else
+              for (int i = 0; i < 6; ++i)
+                rows[i] = image + ((row + i) % Tiles::image_rows * Image::columns + column) * channels;
+          });
       Ahead ahead{Loaded::at(slots, sample, needed + Image::first_row),
                   Stored::at(slots, sample, first / Tiles::columns * 4 / Pool::height)};
       for (int f = 0; f < 36; ++f)
@@ -181,6 +143,26 @@ struct WinogradPass {
   }
 
  private:
+  /// The rows of a tile's corner where the image lies; those of a tile that reaches over its edge in `copy`, with
+  /// zeros.
+  static void corner_in_place(const Slot* slots, int sample, int row, int column, float* copy,
+                              const float* (&rows)[6]) {
+    const int h = row + Image::first_row, w = column + Image::first_column;
+    auto pixel = [&](int i, int j) INLAY_LAMBDA {
+      return reinterpret_cast<const float*>(Loaded::at(slots, sample, h + i)) + (w + j) * pixel_floats;
+    };
+    const bool inside = h >= 0 && h + 6 <= Image::height && w >= 0 && w + 6 <= Image::width;
+    for (int i = 0; i < 6; ++i) {
+      rows[i] = inside ? pixel(i, 0) : copy + i * 6 * pixel_floats;
+      if (inside) continue;
+      for (int j = 0; j < 6; ++j) {
+        float* to = copy + (i * 6 + j) * pixel_floats;
+        const bool exists = h + i >= 0 && h + i < Image::height && w + j >= 0 && w + j < Image::width;
+        for (int c = 0; c < channels; c += lanes)
+          store_vector(to + c, exists ? load_vector(pixel(i, j) + c) : Vector{});
+      }
+    }
+  }
   /// M of `remaining` tiles, up to `rows`, for one frequency and panel.
   static Ahead multiply(int remaining, const float* v, const float* u, float* m, Ahead ahead) {
     using Sizes = TileRows<rows>;
@@ -291,9 +273,9 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, true, A, 
       Gradient::template fill<B>(dy, slots, n);
       for (int t = 0; t < Tiles::count; t += block) {
         const int tiles = Tiles::count - t < block ? Tiles::count - t : block;
-        transform_input<Image::channels, Tiles::columns, tile_pitch>(
-            t, tiles, v, [image](int row, int column) INLAY_LAMBDA {
-              return image + (row * Image::columns + column) * Image::channels;
+        transform_input<Image::channels, Image::channels, Tiles::columns, tile_pitch>(
+            t, tiles, v, [image](int row, int column, const float*(&rows)[6]) INLAY_LAMBDA {
+              for (int i = 0; i < 6; ++i) rows[i] = image + ((row + i) * Image::columns + column) * Image::channels;
             });
         transform_gradient(dy, t, tiles, d);
         for (int f = 0; f < 36; ++f)
