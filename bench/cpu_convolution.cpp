@@ -114,8 +114,10 @@ void run(benchmark::State& state) {
 
 template <class Kernel, Algorithm A, class L>
 void add(const std::string& name) {
-  const char* algorithms[] = {"matrix", "compressed", "winograd", "direct"};
-  benchmark::RegisterBenchmark((name + " " + algorithms[static_cast<int>(A)]).c_str(), run<Kernel, A, L>)
+  const char* algorithms[] = {"matrix", "compressed", "winograd_2x2", "winograd_4x4", "direct"};
+  const bool chosen = cpu::choose(cpu::problem<Kernel>, {}) == A;
+  benchmark::RegisterBenchmark((name + " " + algorithms[static_cast<int>(A)] + (chosen ? " chosen" : "")).c_str(),
+                               run<Kernel, A, L>)
       ->Unit(benchmark::kMillisecond)
       ->Repetitions(5)
       ->ReportAggregatesOnly(true);
@@ -129,18 +131,28 @@ void add_layer(const std::string& name, bool first = false) {
   add<typename L::WeightGradient, A, L>(name + " weight_gradient");
   if (!first) add<typename L::DataGradient, A, L>(name + " data_gradient");
 }
+/// With each algorithm that a 3x3 layer may take.
+template <class L>
+void add_layer(const std::string& name) {
+  add_layer<L, Algorithm::direct>(name);
+  add_layer<L, Algorithm::winograd_2x2>(name);
+  add_layer<L, Algorithm::winograd_4x4>(name);
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   std::printf("FMA peak of one thread: %.1f GFLOP/s (%d lanes)\n", measure_peak() / 1e9, cpu::lanes);
-  using Last = Layer<28, 28, 64, 64, 3>;
-  using Second = Layer<28, 28, 32, 64, 3>;
-  add_layer<Last, Algorithm::direct>("28x28x64->64");
-  add_layer<Last, Algorithm::winograd>("28x28x64->64");
-  add_layer<Second, Algorithm::direct>("28x28x32->64");
-  add_layer<Second, Algorithm::winograd>("28x28x32->64");
+  add_layer<Layer<28, 28, 64, 64, 3>>("28x28x64->64");
+  add_layer<Layer<28, 28, 32, 64, 3>>("28x28x32->64");
+  add_layer<Layer<28, 28, 8, 8, 3>>("28x28x8->8");
+  add_layer<Layer<14, 14, 32, 32, 3>>("14x14x32->32");
+  add_layer<Layer<14, 14, 64, 128, 3>>("14x14x64->128");
+  add_layer<Layer<7, 7, 64, 64, 3>>("7x7x64->64");
+  add_layer<Layer<7, 7, 128, 256, 3>>("7x7x128->256");
+  add_layer<Layer<4, 4, 64, 64, 3>>("4x4x64->64");
+  add_layer<Layer<3, 3, 64, 64, 3>>("3x3x64->64");
   add_layer<Layer<28, 28, 1, 32, 3>, Algorithm::direct>("28x28x1->32", true);
   add_layer<Layer<28, 28, 64, 64, 3, 64>, Algorithm::direct>("28x28x64 depthwise");
   add_layer<Layer<1, 1, 12544, 64, 1>, Algorithm::matrix>("dense 12544->64");

@@ -44,8 +44,9 @@ void check_sums(const std::vector<Sum>& sums, double roundings, Algorithm algori
   double largest = 0, worst = 0;
   for (const Sum& s : sums) largest = std::fmax(largest, s.magnitude);
   for (std::size_t i = 0; i < sums.size(); ++i) {
-    const bool winograd = algorithm == Algorithm::winograd;
-    const double bound = rounding_bound(roundings, winograd ? winograd_growth() * largest : sums[i].magnitude);
+    const int tile = cpu::winograd_tile(algorithm);
+    const double growth = tile == 2 ? winograd_growth<2>() : winograd_growth<4>();
+    const double bound = rounding_bound(roundings, tile > 0 ? growth * largest : sums[i].magnitude);
     const double error = std::fabs(value(i) - sums[i].value) / bound;
     if (!(error <= worst)) worst = error;
   }
@@ -213,20 +214,24 @@ TEST_CASE("images of bytes are rescaled on their way into a convolution") {
   check_rescaled<Layer<28, 28, 1, 32, 3>, Algorithm::direct>(2, 1);
   check_rescaled<Layer<9, 7, 3, 10, 5>, Algorithm::direct>(3, 2);
   check_rescaled<Layer<9, 7, 3, 10, 3, 2>, Algorithm::direct>(1, 2);
-  check_rescaled<Layer<9, 7, 10, 20, 3>, Algorithm::winograd>(3, 2);
+  check_rescaled<Layer<9, 7, 10, 20, 3>, Algorithm::winograd_4x4>(3, 2);
+  check_rescaled<Layer<9, 7, 10, 20, 3>, Algorithm::winograd_2x2>(3, 2);
+  check_rescaled<Layer<2, 3, 33, 70, 3>, Algorithm::winograd_2x2>(2, 3);
   check_rescaled<Layer<1, 1, 70, 10, 1>, Algorithm::matrix>(5, 2);
   check_rescaled<Layer<3, 5, 70, 10, 1>, Algorithm::matrix>(3, 2);
 }
 TEST_CASE("a pooled convolution stores both what was pooled and the maxima with their places") {
   check_pooled<Layer<6, 10, 9, 20, 3>, Algorithm::direct, 2>(3, 2);
-  check_pooled<Layer<6, 10, 9, 20, 3>, Algorithm::winograd, 2>(3, 2);
-  check_pooled<Layer<8, 8, 16, 64, 3>, Algorithm::winograd, 4>(2, 1);
+  check_pooled<Layer<6, 10, 9, 20, 3>, Algorithm::winograd_4x4, 2>(3, 2);
+  check_pooled<Layer<8, 8, 16, 64, 3>, Algorithm::winograd_4x4, 4>(2, 1);
+  check_pooled<Layer<6, 10, 9, 20, 3>, Algorithm::winograd_2x2, 2>(3, 2);
   check_pooled<Layer<9, 6, 4, 17, 5>, Algorithm::direct, 3>(1, 2);
   check_pooled<Layer<4, 4, 20, 33, 1>, Algorithm::direct, 2>(2, 1);
 }
 TEST_CASE("the data gradient reads through the gradients of pooling and relu") {
   check_data_gradient<Layer<6, 10, 9, 20, 3>, Algorithm::direct>(3, 2);
-  check_data_gradient<Layer<6, 10, 9, 20, 3>, Algorithm::winograd>(3, 2);
+  check_data_gradient<Layer<6, 10, 9, 20, 3>, Algorithm::winograd_4x4>(3, 2);
+  check_data_gradient<Layer<6, 10, 9, 20, 3>, Algorithm::winograd_2x2>(3, 2);
   check_data_gradient<Layer<8, 8, 3, 64, 5>, Algorithm::direct>(1, 1);
   check_data_gradient<Layer<8, 12, 5, 16, 3, 2>, Algorithm::direct>(2, 3);
   check_data_gradient<Layer<4, 6, 40, 24, 1>, Algorithm::matrix>(3, 2);
@@ -234,7 +239,9 @@ TEST_CASE("the data gradient reads through the gradients of pooling and relu") {
 TEST_CASE("the weight gradient updates the weights in its epilogue and sums the bias gradient beside") {
   for (int threads : {1, 2, 5}) {
     check_weight_gradient<Layer<6, 10, 9, 20, 3>, Algorithm::direct>(3, threads);
-    check_weight_gradient<Layer<6, 10, 9, 20, 3>, Algorithm::winograd>(3, threads);
+    check_weight_gradient<Layer<6, 10, 9, 20, 3>, Algorithm::winograd_4x4>(3, threads);
+    check_weight_gradient<Layer<6, 10, 9, 20, 3>, Algorithm::winograd_2x2>(3, threads);
+    check_weight_gradient<Layer<26, 22, 16, 32, 3>, Algorithm::winograd_2x2>(2, threads);
     check_weight_gradient<Layer<4, 6, 40, 24, 1>, Algorithm::matrix>(3, threads);
   }
   check_weight_gradient<Layer<8, 12, 5, 16, 3, 2>, Algorithm::direct>(2, 2);

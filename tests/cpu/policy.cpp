@@ -43,6 +43,24 @@ void check_bf16() {
 
 }  // namespace
 
+TEST_CASE("the algorithm of a convolution is the one estimated to take least") {
+  using cpu::Algorithm;
+  auto chosen = [](int size, int in, int out, Mode mode = Mode::forward, cpu::Policy policy = {}, int window = 3) {
+    const int pad = window / 2;
+    return choose({mode, true, size, size, in, size, size, out, window, window, 1, 1, pad, pad, 1, 1, 1}, policy);
+  };
+  for (const Mode mode : {Mode::forward, Mode::data_gradient, Mode::weight_gradient}) {
+    CHECK(chosen(28, 64, 64, mode) == Algorithm::winograd_4x4);
+    CHECK(chosen(28, 64, 64, mode, exact) == Algorithm::direct);
+    CHECK(chosen(2, 64, 64, mode) != Algorithm::winograd_4x4);  // most of a 4 x 4 tile would be wasted
+    CHECK(chosen(28, 64, 64, mode, {}, 5) == Algorithm::direct);
+    CHECK(chosen(28, 64, 64, mode, {}, 1) == Algorithm::matrix);
+  }
+  CHECK(chosen(28, 1, 32) == Algorithm::direct);  // one channel does not pay for the transforms
+  CHECK(chosen(28, 1, 32, Mode::weight_gradient) == Algorithm::direct);
+  CHECK(chosen(1, 64, 64, Mode::forward, in_bf16, 1) == Algorithm::compressed);
+  CHECK(chosen(1, 64, 64, Mode::weight_gradient, in_bf16, 1) == Algorithm::matrix);
+}
 TEST_CASE("exact numerics hold 3x3 convolutions to the bound of direct sums") {
   using Source = ContractionGraph<14, 9, 16, 24, 3, 3, 1, 1>;
   test::check_program<Source, exact>(3, 2, Source::roundings(3));

@@ -1,4 +1,4 @@
-// How much more than direct summation Winograd's F(4x4, 3x3) may magnify rounding errors: from the transforms' own
+// How much more than direct summation Winograd's convolutions may magnify rounding errors: from the transforms' own
 // coefficients.
 #pragma once
 
@@ -8,43 +8,44 @@
 
 namespace inlay::test {
 
-/// max over outputs i of sum over frequencies j of |left[j][i]| * sum |middle[j]| * sum |right[j]|, over the terms of
+/// max over outputs i of sum over frequencies j of |left[j][i]| * sum |middle[j]| * sum |input[j]|, over the terms of
 /// direct summation: how much a one-dimensional transform can magnify a rounding error, squared for two dimensions.
-template <int Left, int Middle, class L, class M>
-double growth_of(L left, M middle) {
-  double sums[6] = {}, result = 0, rows[6][6] = {};
+template <int Patch, int Left, int Middle>
+double growth_of(void (*input)(const float (&)[Patch], float (&)[Patch]),
+                 void (*left)(const float (&)[Patch], float (&)[Left]),
+                 void (*middle)(const float (&)[Middle], float (&)[Patch])) {
   auto column = [](auto transform, auto& in, auto& out, int k) {
     for (auto& x : in) x = 0;
     in[k] = 1;
     transform(in, out);
   };
-  float in6[6], out6[6], in_middle[Middle], out_left[Left];
-  double middle_sums[6] = {}, input_sums[6] = {};
-  for (int k = 0; k < 6; ++k) {
-    column([](auto& d, auto& t) { cpu::winograd::input_transform(d, t); }, in6, out6, k);
-    for (int j = 0; j < 6; ++j) input_sums[j] += std::fabs(out6[j]);
-    column(left, in6, out_left, k);
+  float in[Patch], out[Patch], in_middle[Middle], out_left[Left];
+  double rows[Left][Patch] = {}, middle_sums[Patch] = {}, input_sums[Patch] = {}, result = 0;
+  for (int k = 0; k < Patch; ++k) {
+    column(input, in, out, k);
+    for (int j = 0; j < Patch; ++j) input_sums[j] += std::fabs(out[j]);
+    column(left, in, out_left, k);
     for (int i = 0; i < Left; ++i) rows[i][k] = std::fabs(out_left[i]);
   }
   for (int k = 0; k < Middle; ++k) {
-    column(middle, in_middle, out6, k);
-    for (int j = 0; j < 6; ++j) middle_sums[j] += std::fabs(out6[j]);
+    column(middle, in_middle, out, k);
+    for (int j = 0; j < Patch; ++j) middle_sums[j] += std::fabs(out[j]);
   }
-  for (int j = 0; j < 6; ++j) sums[j] = middle_sums[j] * input_sums[j];
   for (int i = 0; i < Left; ++i) {
     double total = 0;
-    for (int j = 0; j < 6; ++j) total += rows[i][j] * sums[j];
+    for (int j = 0; j < Patch; ++j) total += rows[i][j] * middle_sums[j] * input_sums[j];
     result = std::max(result, total / Middle);
   }
   return result * result;
 }
 
-inline double winograd_growth() {
-  using namespace cpu::winograd;
-  const double forward = growth_of<4, 3>([](auto& m, auto& y) { output_transform(m, y); },
-                                         [](auto& g, auto& t) { weight_transform(g, t); });
-  const double gradient = growth_of<3, 4>([](auto& u, auto& g) { weight_gradient_transform(u, g); },
-                                          [](auto& e, auto& t) { gradient_transform(e, t); });
+/// Of F(Tile x Tile, 3 x 3); by itself, of whatever the CPU chooses.
+template <int Tile = 4>
+double winograd_growth() {
+  using T = cpu::winograd::Transforms<Tile>;
+  const double forward = growth_of(&T::template input<float>, &T::template output<float>, &T::template weight<float>);
+  const double gradient =
+      growth_of(&T::template input<float>, &T::template weight_gradient<float>, &T::template gradient<float>);
   return std::max(forward, gradient);
 }
 

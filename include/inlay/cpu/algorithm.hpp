@@ -1,19 +1,31 @@
-// Which algorithm computes a contraction: the one place where that is decided. Each algorithm is a specialisation of
-// ContractionRunner beside its kernels (matrix.hpp, winograd_convolution.hpp, convolution.hpp); `direct` can do
-// everything, the others say here what they are for.
+// Which algorithm computes a contraction on the CPU: the one place where that is decided, by an estimate of the cycles
+// that each would take. `direct` can do everything, the others say here what they are for.
 #pragma once
 
 #include <inlay/core/numerics.hpp>
-#include <inlay/cpu/runner.hpp>
+#include <inlay/cpu/vector.hpp>
+#include <inlay/graph/op.hpp>
 
 namespace inlay::cpu {
 
 enum class Algorithm : std::uint8_t {
-  matrix,      ///< one-pixel windows: a matrix product whose rows are the pixels of all samples
-  compressed,  ///< the same, for dense layers, with weights kept in bf16
-  winograd,    ///< F(4x4, 3x3)
-  direct,      ///< the sums as they are written, register-blocked
+  matrix,        ///< one-pixel windows: a matrix product whose rows are the pixels of all samples
+  compressed,    ///< the same, for dense layers, with weights kept in bf16
+  winograd_2x2,  ///< F(2x2, 3x3)
+  winograd_4x4,  ///< F(4x4, 3x3)
+  direct,        ///< the sums as they are written, register-blocked
 };
+
+constexpr const char* name_of(Algorithm algorithm) {
+  constexpr const char* names[] = {"matrix product", "matrix product with weights in bf16", "Winograd F(2x2, 3x3)",
+                                   "Winograd F(4x4, 3x3)", "direct sums"};
+  return names[static_cast<int>(algorithm)];
+}
+
+/// Outputs along a side of a tile; 0 if it is not Winograd's.
+constexpr int winograd_tile(Algorithm algorithm) {
+  return algorithm == Algorithm::winograd_2x2 ? 2 : algorithm == Algorithm::winograd_4x4 ? 4 : 0;
+}
 
 /// What a user lets it choose from. `weights`: how dense layers may keep theirs, fp32 or bf16.
 struct Policy {
@@ -21,42 +33,93 @@ struct Policy {
   Precision weights = Precision::fp32;
 };
 
-/// Is the contraction a matrix product over pixels?
-template <class G>
-inline constexpr bool is_matrix = G::R == 1 && G::S == 1 && G::stride_h == 1 && G::stride_w == 1 && G::groups == 1 &&
-                                  G::pad_top == 0 && G::pad_left == 0 && G::P == G::H&& G::Q == G::W;
+/// A contraction as kernel::Contraction has it: x is h x w x c, y is p x q x k, and the weights are r x s x c / groups
+/// x k. pool: of its epilogue, 1 x 1 if there is none.
+struct Problem {
+  Mode mode;
+  bool batched;
+  int h, w, c, p, q, k, r, s;
+  int stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups;
+  int pool_h = 1, pool_w = 1;
 
-/// Is F(4x4, 3x3) worth it? The transforms cost as much as about eight channels' products.
-template <class G>
-inline constexpr bool is_winograd =
-    G::R == 3 && G::S == 3 && G::stride_h == 1 && G::stride_w == 1 && G::dilation_h == 1 && G::dilation_w == 1 &&
-    G::groups == 1 && G::C >= 8 && G::K >= 8 && G::P >= 4 && G::Q >= 4;
-
-/// The algorithm of a kernel::Contraction.
-template <class Kernel, Policy P = Policy{}>
-inline constexpr Algorithm algorithm = [] {
-  using G = typename Kernel::geometry;
-  using Pool = typename Kernel::epilogue::pool;
-  constexpr bool pools = Pool::height * Pool::width > 1;
-  if (is_matrix<G> && !pools) {
-    const bool dense = Kernel::mode == Mode::forward && Kernel::batched && G::H * G::W == 1;
-    return dense && P.weights == Precision::bf16 ? Algorithm::compressed : Algorithm::matrix;
+  constexpr bool is_pixelwise() const {
+    return r == 1 && s == 1 && stride_h == 1 && stride_w == 1 && groups == 1 && pad_top == 0 && pad_left == 0 &&
+           p == h && q == w;
   }
-  const bool whole_windows = 4 % Pool::height == 0 && 4 % Pool::width == 0;
-  const bool summed = Kernel::mode != Mode::weight_gradient || Kernel::batched;
-  return P.numerics == Numerics::fast && is_winograd<G> && whole_windows && summed ? Algorithm::winograd
-                                                                                   : Algorithm::direct;
-}();
+  constexpr bool is_3x3() const {
+    return r == 3 && s == 3 && stride_h == 1 && stride_w == 1 && dilation_h == 1 && dilation_w == 1 && groups == 1;
+  }
+};
 
-template <class Kernel, Algorithm>
-struct ContractionRunner;
+/// The estimate: cycles of one sample on one thread of a processor that starts two vector operations a cycle.
+namespace estimate {
 
-/// The Runner of a kernel under a policy.
-template <class Kernel, Policy P>
-struct Chosen : Runner<Kernel> {};
-template <Mode M, class G, bool Batched, class A, class B, class E, class Side, Policy P>
-struct Chosen<kernel::Contraction<M, G, Batched, A, B, E, Side>, P>
-    : ContractionRunner<kernel::Contraction<M, G, Batched, A, B, E, Side>,
-                        algorithm<kernel::Contraction<M, G, Batched, A, B, E, Side>, P>> {};
+/// Bytes a cycle that a product streams weights at, from the cache that holds them.
+constexpr double bytes_a_cycle(double bytes) {
+  return bytes < 1 << 20 ? 48 : bytes < 32 << 20 ? 27 : 5;  // second level, third level, memory
+}
+constexpr double longer(double a, double b) { return a > b ? a : b; }
+constexpr int vectors(int channels) { return (channels + lanes - 1) / lanes; }
+
+/// A product of `rows` x `depth` x `columns`, at 95 % of the peak; what has `depth` rows passes once for every
+/// `sharing` of the others.
+constexpr double product(double rows, double depth, int columns, double sharing) {
+  const double bytes = 4 * depth * vectors(columns) * lanes;
+  return longer(rows * depth * vectors(columns) / 2 / 0.95, bytes * rows / sharing / bytes_a_cycle(bytes));
+}
+/// The sums over `rows` of the products of `depth` x `columns`, which are read and written once.
+constexpr double summed_product(double rows, double depth, int columns) {
+  const double bytes = 4 * depth * vectors(columns) * lanes;
+  return rows * depth * vectors(columns) / 2 / 0.95 + 2 * bytes / bytes_a_cycle(bytes);
+}
+
+/// Transforms of a tile, a vector of channels: `operations` of two a cycle, or the reads and writes between the caches
+/// of the first and second level, where a block lies, at 32 bytes a cycle.
+constexpr double transform(double operations, double moved) { return longer(operations / 2, moved * 4 * lanes / 32); }
+
+constexpr double direct(const Problem& a) {
+  const bool gradient = a.mode == Mode::data_gradient;
+  const int in = (gradient ? a.k : a.c) / a.groups, out = (gradient ? a.c : a.k) / a.groups;
+  const double pixels = double(gradient ? a.h : a.p) * (gradient ? a.w : a.q), depth = double(a.r) * a.s * in;
+  return a.groups *
+         (a.mode == Mode::weight_gradient ? summed_product(pixels, depth, out) : product(pixels, depth, out, 7));
+}
+
+constexpr double winograd(int tile, const Problem& a) {
+  const bool gradient = a.mode == Mode::data_gradient;
+  const int rows = gradient ? a.h : a.p, columns = gradient ? a.w : a.q;
+  const int in = gradient ? a.k : a.c, out = gradient ? a.c : a.k;
+  const double tiles = double((rows + tile - 1) / tile) * ((columns + tile - 1) / tile);
+  const double patch = tile + 2, frequencies = patch * patch, pixels = double(tile) * tile;
+  const double input = transform(tile == 4 ? 144 : 32, 2 * frequencies);
+  const double output = transform(tile == 4 ? 100 : 24, frequencies + 2 * pixels);
+  return tiles * (vectors(in) * input + vectors(out) * output) +
+         (a.mode == Mode::weight_gradient ? summed_product(tiles, frequencies * round_up(in, 8), out)
+                                          : product(tiles, frequencies * in, out, tiles < 7 ? tiles : 7));
+}
+
+}  // namespace estimate
+
+constexpr double cycles(Algorithm algorithm, const Problem& a) {
+  const int tile = winograd_tile(algorithm);
+  return tile > 0 ? estimate::winograd(tile, a) : estimate::direct(a);
+}
+
+constexpr Algorithm choose(const Problem& a, Policy policy) {
+  if (a.is_pixelwise() && a.pool_h * a.pool_w == 1) {
+    const bool dense = a.mode == Mode::forward && a.batched && a.h * a.w == 1;
+    return dense && policy.weights == Precision::bf16 ? Algorithm::compressed : Algorithm::matrix;
+  }
+  Algorithm best = Algorithm::direct;
+  const bool summed = a.mode != Mode::weight_gradient || a.batched;
+  if (policy.numerics == Numerics::exact || !a.is_3x3() || !summed) return best;
+  constexpr Algorithm others[] = {Algorithm::winograd_2x2, Algorithm::winograd_4x4};
+  for (const Algorithm other : others) {
+    const int tile = winograd_tile(other);
+    const bool whole_windows = tile % a.pool_h == 0 && tile % a.pool_w == 0;
+    if (whole_windows && cycles(other, a) < cycles(best, a)) best = other;
+  }
+  return best;
+}
 
 }  // namespace inlay::cpu

@@ -3,7 +3,7 @@
 // (Windows of one pixel are matrix products: see matrix.hpp.)
 #pragma once
 
-#include <inlay/cpu/algorithm.hpp>
+#include <inlay/cpu/contraction.hpp>
 #include <inlay/cpu/direct.hpp>
 #include <inlay/cpu/pooling.hpp>
 

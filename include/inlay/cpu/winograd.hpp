@@ -1,79 +1,125 @@
-// Winograd's minimal filtering F(4x4, 3x3): a tile of 4 x 4 outputs from 6 x 6 inputs with 36 products instead of 144.
+// Winograd's minimal filtering F(m x m, 3 x 3): a tile of m x m outputs from (m + 2)^2 inputs with (m + 2)^2 products,
+// 36 instead of 144 for m = 4 and 16 instead of 36 for m = 2.
 //
 //   Y = A^T [ (G g G^T) . (B^T d B) ] A        forward, with d the inputs of the tile and g the 3 x 3 weights
 //   dW = G^T [ sum over tiles (B^T d B) . (A dy A^T) ] G      weight gradient
 //
-// Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016. The interpolation points are
-// 0, +-3/4, +-3/2 and infinity: exact in binary, and with 2 to 2.5 times the rounding error of direct summation, where
-// the usual 0, +-1, +-2 have 4 to 9 times. Frequencies are in the order 0, +a, -a, +b, -b, infinity.
+// Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
 #pragma once
 
 #include <inlay/cpu/vector.hpp>
 
 namespace inlay::cpu::winograd {
 
-inline constexpr int tile = 4, patch = 6, frequencies = 36;
-inline constexpr float a = 0.75f, b = 1.5f, a2 = a * a, b2 = b * b;
-inline constexpr float n0 = 1 / (a2 * b2), na = 1 / (2 * a2 * (a2 - b2)), nb = 1 / (2 * b2 * (b2 - a2));
+/// The one-dimensional transforms of tiles of `Tile` outputs: from `tile`, 3 or `patch` values to `patch`, `tile` or 3.
+///   input B^T d, weight G g, output A^T m, gradient A e, weight_gradient G^T u
+template <int Tile>
+struct Transforms;
 
-/// B^T d for six values.
-template <class V>
-INLAY_INLINE void input_transform(const V (&d)[6], V (&t)[6]) {
-  const V even_a = d[4] - b2 * d[2], odd_a = a * (d[3] - b2 * d[1]);
-  const V even_b = d[4] - a2 * d[2], odd_b = b * (d[3] - a2 * d[1]);
-  t[0] = d[4] - (a2 + b2) * d[2] + a2 * b2 * d[0];
-  t[1] = even_a + odd_a;
-  t[2] = even_a - odd_a;
-  t[3] = even_b + odd_b;
-  t[4] = even_b - odd_b;
-  t[5] = d[5] - (a2 + b2) * d[3] + a2 * b2 * d[1];
-}
+/// F(2 x 2, 3 x 3), interpolated at 0, 1, -1 and infinity, frequencies in that order.
+template <>
+struct Transforms<2> {
+  static constexpr int tile = 2, patch = 4;
 
-/// G g for three values.
-template <class V>
-INLAY_INLINE void weight_transform(const V (&g)[3], V (&t)[6]) {
-  const V even_a = na * (g[0] + a2 * g[2]), odd_a = na * (a * g[1]);
-  const V even_b = nb * (g[0] + b2 * g[2]), odd_b = nb * (b * g[1]);
-  t[0] = n0 * g[0];
-  t[1] = even_a + odd_a;
-  t[2] = even_a - odd_a;
-  t[3] = even_b + odd_b;
-  t[4] = even_b - odd_b;
-  t[5] = g[2];
-}
+  template <class V>
+  INLAY_INLINE static void input(const V (&d)[4], V (&t)[4]) {
+    t[0] = d[0] - d[2];
+    t[1] = d[2] + d[1];
+    t[2] = d[2] - d[1];
+    t[3] = d[3] - d[1];
+  }
+  template <class V>
+  INLAY_INLINE static void weight(const V (&g)[3], V (&t)[4]) {
+    const V even = 0.5f * (g[0] + g[2]), odd = 0.5f * g[1];
+    t[0] = g[0];
+    t[1] = even + odd;
+    t[2] = even - odd;
+    t[3] = g[2];
+  }
+  template <class V>
+  INLAY_INLINE static void output(const V (&m)[4], V (&y)[2]) {
+    y[0] = m[0] + m[1] + m[2];
+    y[1] = m[3] + m[1] - m[2];
+  }
+  template <class V>
+  INLAY_INLINE static void gradient(const V (&e)[2], V (&t)[4]) {
+    t[0] = e[0];
+    t[1] = e[0] + e[1];
+    t[2] = e[0] - e[1];
+    t[3] = e[1];
+  }
+  template <class V>
+  INLAY_INLINE static void weight_gradient(const V (&u)[4], V (&g)[3]) {
+    const V even = 0.5f * (u[1] + u[2]);
+    g[0] = u[0] + even;
+    g[1] = 0.5f * (u[1] - u[2]);
+    g[2] = u[3] + even;
+  }
+};
 
-/// A^T m for six values.
-template <class V>
-INLAY_INLINE void output_transform(const V (&m)[6], V (&y)[4]) {
-  const V even_a = m[1] + m[2], odd_a = m[1] - m[2], even_b = m[3] + m[4], odd_b = m[3] - m[4];
-  y[0] = m[0] + even_a + even_b;
-  y[1] = a * odd_a + b * odd_b;
-  y[2] = a2 * even_a + b2 * even_b;
-  y[3] = m[5] + a2 * a * odd_a + b2 * b * odd_b;
-}
+/// F(4 x 4, 3 x 3). The interpolation points are 0, +-3/4, +-3/2 and infinity: exact in binary, and with 2 to 2.5 times
+/// the rounding error of direct summation, where the usual 0, +-1, +-2 have 4 to 9 times. Frequencies are in the order
+/// 0, +a, -a, +b, -b, infinity.
+template <>
+struct Transforms<4> {
+  static constexpr int tile = 4, patch = 6;
+  static constexpr float a = 0.75f, b = 1.5f, a2 = a * a, b2 = b * b;
+  static constexpr float n0 = 1 / (a2 * b2), na = 1 / (2 * a2 * (a2 - b2)), nb = 1 / (2 * b2 * (b2 - a2));
 
-/// A e for four values: the transpose of the output transform.
-template <class V>
-INLAY_INLINE void gradient_transform(const V (&e)[4], V (&t)[6]) {
-  const V even_a = e[0] + a2 * e[2], odd_a = a * e[1] + a2 * a * e[3];
-  const V even_b = e[0] + b2 * e[2], odd_b = b * e[1] + b2 * b * e[3];
-  t[0] = e[0];
-  t[1] = even_a + odd_a;
-  t[2] = even_a - odd_a;
-  t[3] = even_b + odd_b;
-  t[4] = even_b - odd_b;
-  t[5] = e[3];
-}
+  template <class V>
+  INLAY_INLINE static void input(const V (&d)[6], V (&t)[6]) {
+    const V even_a = d[4] - b2 * d[2], odd_a = a * (d[3] - b2 * d[1]);
+    const V even_b = d[4] - a2 * d[2], odd_b = b * (d[3] - a2 * d[1]);
+    t[0] = d[4] - (a2 + b2) * d[2] + a2 * b2 * d[0];
+    t[1] = even_a + odd_a;
+    t[2] = even_a - odd_a;
+    t[3] = even_b + odd_b;
+    t[4] = even_b - odd_b;
+    t[5] = d[5] - (a2 + b2) * d[3] + a2 * b2 * d[1];
+  }
 
-/// G^T u for six values: the transpose of the weight transform.
-template <class V>
-INLAY_INLINE void weight_gradient_transform(const V (&u)[6], V (&g)[3]) {
-  const V even_a = na * (u[1] + u[2]), odd_a = na * (u[1] - u[2]);
-  const V even_b = nb * (u[3] + u[4]), odd_b = nb * (u[3] - u[4]);
-  g[0] = n0 * u[0] + even_a + even_b;
-  g[1] = a * odd_a + b * odd_b;
-  g[2] = a2 * even_a + b2 * even_b + u[5];
-}
+  template <class V>
+  INLAY_INLINE static void weight(const V (&g)[3], V (&t)[6]) {
+    const V even_a = na * (g[0] + a2 * g[2]), odd_a = na * (a * g[1]);
+    const V even_b = nb * (g[0] + b2 * g[2]), odd_b = nb * (b * g[1]);
+    t[0] = n0 * g[0];
+    t[1] = even_a + odd_a;
+    t[2] = even_a - odd_a;
+    t[3] = even_b + odd_b;
+    t[4] = even_b - odd_b;
+    t[5] = g[2];
+  }
+
+  template <class V>
+  INLAY_INLINE static void output(const V (&m)[6], V (&y)[4]) {
+    const V even_a = m[1] + m[2], odd_a = m[1] - m[2], even_b = m[3] + m[4], odd_b = m[3] - m[4];
+    y[0] = m[0] + even_a + even_b;
+    y[1] = a * odd_a + b * odd_b;
+    y[2] = a2 * even_a + b2 * even_b;
+    y[3] = m[5] + a2 * a * odd_a + b2 * b * odd_b;
+  }
+
+  template <class V>
+  INLAY_INLINE static void gradient(const V (&e)[4], V (&t)[6]) {
+    const V even_a = e[0] + a2 * e[2], odd_a = a * e[1] + a2 * a * e[3];
+    const V even_b = e[0] + b2 * e[2], odd_b = b * e[1] + b2 * b * e[3];
+    t[0] = e[0];
+    t[1] = even_a + odd_a;
+    t[2] = even_a - odd_a;
+    t[3] = even_b + odd_b;
+    t[4] = even_b - odd_b;
+    t[5] = e[3];
+  }
+
+  template <class V>
+  INLAY_INLINE static void weight_gradient(const V (&u)[6], V (&g)[3]) {
+    const V even_a = na * (u[1] + u[2]), odd_a = na * (u[1] - u[2]);
+    const V even_b = nb * (u[3] + u[4]), odd_b = nb * (u[3] - u[4]);
+    g[0] = n0 * u[0] + even_a + even_b;
+    g[1] = a * odd_a + b * odd_b;
+    g[2] = a2 * even_a + b2 * even_b + u[5];
+  }
+};
 
 /// Rows of a transform that share most of their sums, two at a time.
 template <int Out>
@@ -82,6 +128,8 @@ template <>
 inline constexpr int row_pairs<4>[2][2] = {{0, 2}, {1, 3}};
 template <>
 inline constexpr int row_pairs<3>[2][2] = {{0, 2}, {1, 1}};
+template <>
+inline constexpr int row_pairs<2>[1][2] = {{0, 1}};
 
 /// Applies a transform of In to Out values to the columns and then to the rows of a square: out[Out][Out] from
 /// in[In][In]. `read(i, j)` gives an element, `write(i, j, v)` takes one. Two rows at a time, which stay in registers:

@@ -1,6 +1,6 @@
-// Convolution kernels by Winograd's F(4x4, 3x3): the same Runners as in convolution.hpp, for 3x3 windows of stride 1
-// with enough channels. One sample at a time, a block of tiles at a time: input transform, 36 matrix products, output
-// transform with the epilogue on each tile.
+// Convolution kernels by Winograd's F(4x4, 3x3) and F(2x2, 3x3): the same Runners as in convolution.hpp, for 3x3
+// windows of stride 1 with enough channels. One sample at a time, a block of tiles at a time: input transform, a matrix
+// product for each frequency, output transform with the epilogue on each tile.
 #pragma once
 
 #include <inlay/cpu/convolution.hpp>
@@ -16,11 +16,11 @@ struct TileRows {
   static constexpr int part(int remaining) { return remaining > half ? Rows : remaining > quarter ? half : quarter; }
 };
 
-/// 4 x 4 tiles over an H x W image, in blocks that share the transformed weights while those are in the cache.
+/// Tiles of Tile x Tile over an H x W image, in blocks that share the transformed weights while those are in the cache.
 /// TileFloats: what a tile takes up in V and M.
-template <int Height, int Width, int Rows, int TileFloats>
+template <int Tile, int Height, int Width, int Rows, int TileFloats>
 struct TileBlocks {
-  static constexpr int rows = (Height + 3) / 4, columns = (Width + 3) / 4, count = rows * columns;
+  static constexpr int rows = (Height + Tile - 1) / Tile, columns = (Width + Tile - 1) / Tile, count = rows * columns;
   /// A multiple of Rows: all of a small image, otherwise what leaves a cache of 1 MiB its room for the weights.
   static constexpr int block = [] {
     int most = 128 * 1024 / (4 * TileFloats) / Rows * Rows;
@@ -30,12 +30,12 @@ struct TileBlocks {
   /// Frequencies are an odd number of rows apart, so that they do not fall on the same cache sets.
   static constexpr int pitch = block | 1;
   /// Rows of the padded image up to the last that the tiles before `tile` need.
-  static constexpr int rows_before(int tile) { return (tile - 1) / columns * 4 + 6; }
+  static constexpr int rows_before(int tile) { return (tile - 1) / columns * Tile + Tile + 2; }
   /// Most rows of it that a block needs, wherever it begins: threads may share an image.
   static constexpr int image_rows = [] {
     int most = 0;
     for (int first = 0; first < count; ++first) {
-      const int needed = rows_before(first + block < count ? first + block : count) - first / columns * 4;
+      const int needed = rows_before(first + block < count ? first + block : count) - first / columns * Tile;
       most = needed > most ? needed : most;
     }
     return most;
@@ -43,18 +43,19 @@ struct TileBlocks {
 };
 
 /// V[f][t][channel] of tiles first, ..., first + count - 1 of an image with PixelFloats a pixel; `corner(row, column,
-/// rows)` sets where each of the six rows of a tile begins.
-template <int Channels, int PixelFloats, int TileColumns, int Pitch, class Corner>
+/// starts)` sets where each of the rows of a tile begins.
+template <int Tile, int Channels, int PixelFloats, int TileColumns, int Pitch, class Corner>
 void transform_input(int first, int count, float* out, Corner corner) {
+  using T = winograd::Transforms<Tile>;
   for (int t = 0; t < count; ++t) {
-    const float* rows[6];
-    corner((first + t) / TileColumns * 4, (first + t) % TileColumns * 4, rows);
+    const float* starts[T::patch];
+    corner((first + t) / TileColumns * Tile, (first + t) % TileColumns * Tile, starts);
     float* to = out + t * Channels;
     for (int c = 0; c < Channels; c += lanes, to += lanes)
-      winograd::square<6, 6>([](const auto& d, auto& v) INLAY_LAMBDA { winograd::input_transform(d, v); },
-                             [&](int i, int j) INLAY_LAMBDA { return load_vector(rows[i] + c + j * PixelFloats); },
-                             [&](int i, int j, Vector v)
-                                 INLAY_LAMBDA { store_vector(to + (i * 6 + j) * Pitch * Channels, v); });
+      winograd::square<T::patch, T::patch>(
+          [](const auto& d, auto& v) INLAY_LAMBDA { T::input(d, v); },
+          [&](int i, int j) INLAY_LAMBDA { return load_vector(starts[i] + c + j * PixelFloats); },
+          [&](int i, int j, Vector v) INLAY_LAMBDA { store_vector(to + (i * T::patch + j) * Pitch * Channels, v); });
   }
 }
 
@@ -66,12 +67,14 @@ inline constexpr bool is_plain_image<kernel::Body<kernel::Load<S, Element::f32, 
     is_image<I>&& I::s3 == 1 && I::s2 % lanes == 0;
 
 /// Forward and data gradient: out (OutH x OutW x OutC) from a padded image whose channels are whole vectors.
-template <class Image, int In, int OutH, int OutW, int OutC, class Prologue, class E>
+template <int Tile, class Image, int In, int OutH, int OutW, int OutC, class Prologue, class E>
 struct WinogradPass {
+  using T = winograd::Transforms<Tile>;
+  static constexpr int frequencies = T::patch * T::patch;
   static constexpr TileShape shape = tile_shape(OutC, vector_registers == 32 ? 7 : 6);
   static constexpr int rows = vector_registers == 32 ? (shape.vectors >= 3 ? 7 : 14) : 6;
   static constexpr int width = shape.vectors * lanes, panels = (OutC + width - 1) / width, out_pitch = panels * width;
-  using Tiles = TileBlocks<OutH, OutW, rows, 36 * (Image::channels + out_pitch)>;
+  using Tiles = TileBlocks<Tile, OutH, OutW, rows, frequencies*(Image::channels + out_pitch)>;
   using Pool = typename E::pool;
   static constexpr bool pools = Pool::height * Pool::width > 1;
   static constexpr int channels = Image::channels;
@@ -79,16 +82,16 @@ struct WinogradPass {
   static constexpr bool in_place = is_plain_image<Prologue>;  // the padded image is not made
   static constexpr int pixel_floats = in_place ? Loaded::pixel_bytes / 4 : channels;
   static constexpr std::int64_t image_floats =
-      in_place ? 36 * pixel_floats : std::int64_t{Tiles::image_rows} * Image::columns * channels;
-  static constexpr std::int64_t v_floats = std::int64_t{36} * Tiles::pitch * channels;
-  static constexpr std::int64_t m_floats = std::int64_t{36} * Tiles::pitch * out_pitch;
-  static constexpr std::int64_t scratch_floats = image_floats + v_floats + m_floats + 2 * 16 * out_pitch;
-  static constexpr std::int64_t packed_floats = std::int64_t{36} * In * out_pitch;
+      in_place ? frequencies * pixel_floats : std::int64_t{Tiles::image_rows} * Image::columns * channels;
+  static constexpr std::int64_t v_floats = std::int64_t{frequencies} * Tiles::pitch * channels;
+  static constexpr std::int64_t m_floats = std::int64_t{frequencies} * Tiles::pitch * out_pitch;
+  static constexpr std::int64_t scratch_floats = image_floats + v_floats + m_floats + 2 * Tile * Tile * out_pitch;
+  static constexpr std::int64_t packed_floats = std::int64_t{frequencies} * In * out_pitch;
 
   // What a block's products fetch: the operand's rows for the next block, and the rows that this one is stored to.
   using Stored = typename FirstRows<std::conditional_t<pools, typename E::post, typename E::main>>::stored;
-  static constexpr int steps = 36 * panels * (Tiles::block / rows) * In;
-  static constexpr int tile_rows = (Tiles::block + Tiles::columns - 1) / Tiles::columns * 4;
+  static constexpr int steps = frequencies * panels * (Tiles::block / rows) * In;
+  static constexpr int tile_rows = (Tiles::block + Tiles::columns - 1) / Tiles::columns * Tile;
   static constexpr int read_ahead = (tile_rows * Loaded::row_bytes + steps - 1) / steps;
   static constexpr int write_ahead = (tile_rows / Pool::height * Stored::row_bytes + steps - 1) / steps;
 
@@ -98,16 +101,16 @@ struct WinogradPass {
     const auto part = share.of(In);
     for (int c = part.first; c < part.end; ++c)
       for (int k = 0; k < out_pitch; k += lanes)
-        winograd::square<3, 6>([](const auto& g, auto& u) INLAY_LAMBDA { winograd::weight_transform(g, u); },
-                               [&](int r, int s) INLAY_LAMBDA {
-                                 Vector v{};
-                                 for (int lane = 0; lane < lanes; ++lane)
-                                   if (k + lane < OutC) v[lane] = weight(r, s, c, k + lane);
-                                 return v;
-                               },
-                               [&](int i, int j, Vector v) INLAY_LAMBDA {
-                                 store_vector(packed + (std::int64_t{i * 6 + j} * In + c) * out_pitch + k, v);
-                               });
+        winograd::square<3, T::patch>(
+            [](const auto& g, auto& u) INLAY_LAMBDA { T::weight(g, u); },
+            [&](int r, int s) INLAY_LAMBDA {
+              Vector v{};
+              for (int lane = 0; lane < lanes; ++lane)
+                if (k + lane < OutC) v[lane] = weight(r, s, c, k + lane);
+              return v;
+            },
+            [&](int i, int j, Vector v)
+                INLAY_LAMBDA { store_vector(packed + (std::int64_t{i * T::patch + j} * In + c) * out_pitch + k, v); });
   }
 
   static void run(const Slot* slots, int sample, Memory memory, Share share) {
@@ -116,23 +119,23 @@ struct WinogradPass {
     float* m = v + v_floats;
     float* pixels = m + m_floats;
     const auto part = share.of(Tiles::count);
-    int filled = part.first / Tiles::columns * 4;
+    int filled = part.first / Tiles::columns * Tile;
     for (int first = part.first; first < part.end; first += Tiles::block) {
       const int count = part.end - first < Tiles::block ? part.end - first : Tiles::block;
       const int needed = Tiles::rows_before(first + count);
       if constexpr (!in_place)
         Image::template fill_rows<Prologue, Tiles::image_rows>(image, slots, sample, filled, needed);
       filled = needed;
-      transform_input<channels, pixel_floats, Tiles::columns, Tiles::pitch>(
-          first, count, v, [&](int row, int column, const float*(&rows)[6]) INLAY_LAMBDA {
-            if constexpr (in_place) corner_in_place(slots, sample, row, column, image, rows);
+      transform_input<Tile, channels, pixel_floats, Tiles::columns, Tiles::pitch>(
+          first, count, v, [&](int row, int column, const float*(&starts)[T::patch]) INLAY_LAMBDA {
+            if constexpr (in_place) corner_in_place(slots, sample, row, column, image, starts);
             else
-              for (int i = 0; i < 6; ++i)
-                rows[i] = image + ((row + i) % Tiles::image_rows * Image::columns + column) * channels;
+              for (int i = 0; i < T::patch; ++i)
+                starts[i] = image + ((row + i) % Tiles::image_rows * Image::columns + column) * channels;
           });
       Ahead ahead{Loaded::at(slots, sample, needed + Image::first_row),
-                  Stored::at(slots, sample, first / Tiles::columns * 4 / Pool::height)};
-      for (int f = 0; f < 36; ++f)
+                  Stored::at(slots, sample, first / Tiles::columns * Tile / Pool::height)};
+      for (int f = 0; f < frequencies; ++f)
         for (int panel = 0; panel < panels; ++panel)
           for (int t = 0; t < count; t += rows)
             ahead = multiply(count - t, v + (std::int64_t{f} * Tiles::pitch + t) * channels,
@@ -146,17 +149,17 @@ struct WinogradPass {
   /// The rows of a tile's corner where the image lies; those of a tile that reaches over its edge in `copy`, with
   /// zeros.
   static void corner_in_place(const Slot* slots, int sample, int row, int column, float* copy,
-                              const float* (&rows)[6]) {
+                              const float* (&starts)[T::patch]) {
     const int h = row + Image::first_row, w = column + Image::first_column;
     auto pixel = [&](int i, int j) INLAY_LAMBDA {
       return reinterpret_cast<const float*>(Loaded::at(slots, sample, h + i)) + (w + j) * pixel_floats;
     };
-    const bool inside = h >= 0 && h + 6 <= Image::height && w >= 0 && w + 6 <= Image::width;
-    for (int i = 0; i < 6; ++i) {
-      rows[i] = inside ? pixel(i, 0) : copy + i * 6 * pixel_floats;
+    const bool inside = h >= 0 && h + T::patch <= Image::height && w >= 0 && w + T::patch <= Image::width;
+    for (int i = 0; i < T::patch; ++i) {
+      starts[i] = inside ? pixel(i, 0) : copy + i * T::patch * pixel_floats;
       if (inside) continue;
-      for (int j = 0; j < 6; ++j) {
-        float* to = copy + (i * 6 + j) * pixel_floats;
+      for (int j = 0; j < T::patch; ++j) {
+        float* to = copy + (i * T::patch + j) * pixel_floats;
         const bool exists = h + i >= 0 && h + i < Image::height && w + j >= 0 && w + j < Image::width;
         for (int c = 0; c < channels; c += lanes)
           store_vector(to + c, exists ? load_vector(pixel(i, j) + c) : Vector{});
@@ -180,44 +183,49 @@ struct WinogradPass {
   static void finish_tile(const Slot* slots, int sample, int tile, const float* m, float* pixels) {
     for (int panel = 0; panel < panels; ++panel)
       for (int k = 0; k < width; k += lanes)
-        winograd::square<6, 4>(
-            [](const auto& x, auto& y) INLAY_LAMBDA { winograd::output_transform(x, y); },
+        winograd::square<T::patch, Tile>(
+            [](const auto& x, auto& y) INLAY_LAMBDA { T::output(x, y); },
             [&](int i, int j) INLAY_LAMBDA {
-              return load_vector(m + (std::int64_t{i * 6 + j} * panels + panel) * Tiles::pitch * width + k);
+              return load_vector(m + (std::int64_t{i * T::patch + j} * panels + panel) * Tiles::pitch * width + k);
             },
             [&](int i, int j, Vector y)
-                INLAY_LAMBDA { store_vector(pixels + (i * 4 + j) * out_pitch + panel * width + k, y); });
-    const int p = tile / Tiles::columns * 4, q = tile % Tiles::columns * 4;
-    float* pooled = pixels + 16 * out_pitch;
-    for (int i = 0; i < 4 && p + i < OutH; ++i) {
-      for (int j = 0; j < 4 && q + j < OutW; ++j) {
-        float* to = pooled + (i % Pool::height * 4 + j) * out_pitch;
-        run_row<typename E::main, OutC>(slots, sample, 0, p + i, q + j, 0, OutC, from(pixels + (i * 4 + j) * out_pitch),
-                                        [&](int c, auto v) {
+                INLAY_LAMBDA { store_vector(pixels + (i * Tile + j) * out_pitch + panel * width + k, y); });
+    const int p = tile / Tiles::columns * Tile, q = tile % Tiles::columns * Tile;
+    float* pooled = pixels + Tile * Tile * out_pitch;
+    for (int i = 0; i < Tile && p + i < OutH; ++i) {
+      for (int j = 0; j < Tile && q + j < OutW; ++j) {
+        float* to = pooled + (i % Pool::height * Tile + j) * out_pitch;
+        run_row<typename E::main, OutC>(slots, sample, 0, p + i, q + j, 0, OutC,
+                                        from(pixels + (i * Tile + j) * out_pitch), [&](int c, auto v) {
                                           if constexpr (pools) write(to + c, v);
                                         });
       }
       if constexpr (pools)
         if (i % Pool::height == Pool::height - 1)
-          pool_row<Pool, typename E::post, 4, OutC, out_pitch>(slots, sample, (p + i) / Pool::height, pooled,
-                                                               q / Pool::width,
-                                                               (OutW - q < 4 ? OutW - q : 4) / Pool::width);
+          pool_row<Pool, typename E::post, Tile, OutC, out_pitch>(slots, sample, (p + i) / Pool::height, pooled,
+                                                                  q / Pool::width,
+                                                                  (OutW - q < Tile ? OutW - q : Tile) / Pool::width);
     }
   }
 };
 
 /// The 3x3 operand of one sample with its halo, for whole tiles of Height x Width outputs.
-template <int Height, int Width, int Channels, int OutH, int OutW, int PadTop, int PadLeft>
-using WinogradImage = PaddedImage<Height, Width, Channels, (OutH + 3) / 4 * 4 + 2, (OutW + 3) / 4 * 4 + 2, -PadTop,
+template <int Tile, int Height, int Width, int Channels, int OutH, int OutW, int PadTop, int PadLeft>
+using WinogradImage = PaddedImage<Height, Width, Channels, round_up(OutH, Tile) + 2, round_up(OutW, Tile) + 2, -PadTop,
                                   -PadLeft, 1, 1, round_up(Channels, lanes)>;
+template <int Tile, class G>
+using WinogradInput = WinogradImage<Tile, G::H, G::W, G::C, G::P, G::Q, G::pad_top, G::pad_left>;
+template <int Tile, class G>
+using WinogradGradient = WinogradImage<Tile, G::P, G::Q, G::K, G::H, G::W, 2 - G::pad_top, 2 - G::pad_left>;
 
-template <class G, bool Batched, class A, class B, class E, class Side>
-struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>, Algorithm::winograd>
-    : ConvolutionRunner<WinogradPass<WinogradImage<G::H, G::W, G::C, G::P, G::Q, G::pad_top, G::pad_left>, G::C, G::P,
-                                     G::Q, G::K, A, E>,
-                        Batched, G::K, E, Side> {
+template <class G, bool Batched, class A, class B, class E, class Side, Algorithm Choice>
+requires(winograd_tile(Choice) >
+         0) struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E, Side>, Choice>
+    : ConvolutionRunner<
+          WinogradPass<winograd_tile(Choice), WinogradInput<winograd_tile(Choice), G>, G::C, G::P, G::Q, G::K, A, E>,
+          Batched, G::K, E, Side> {
   using Pass =
-      WinogradPass<WinogradImage<G::H, G::W, G::C, G::P, G::Q, G::pad_top, G::pad_left>, G::C, G::P, G::Q, G::K, A, E>;
+      WinogradPass<winograd_tile(Choice), WinogradInput<winograd_tile(Choice), G>, G::C, G::P, G::Q, G::K, A, E>;
 
   static void prepare(const Slot* slots, Memory memory, Share share) {
     const float* w = weights<slot_of<B>, G>(slots);
@@ -226,13 +234,14 @@ struct ContractionRunner<kernel::Contraction<Mode::forward, G, Batched, A, B, E,
   }
 };
 
-template <class G, bool Batched, class A, class B, class E, class Side>
-struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>, Algorithm::winograd>
-    : ConvolutionRunner<WinogradPass<WinogradImage<G::P, G::Q, G::K, G::H, G::W, 2 - G::pad_top, 2 - G::pad_left>, G::K,
-                                     G::H, G::W, G::C, A, E>,
-                        Batched, G::C, E, Side> {
-  using Pass = WinogradPass<WinogradImage<G::P, G::Q, G::K, G::H, G::W, 2 - G::pad_top, 2 - G::pad_left>, G::K, G::H,
-                            G::W, G::C, A, E>;
+template <class G, bool Batched, class A, class B, class E, class Side, Algorithm Choice>
+requires(winograd_tile(Choice) >
+         0) struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A, B, E, Side>, Choice>
+    : ConvolutionRunner<
+          WinogradPass<winograd_tile(Choice), WinogradGradient<winograd_tile(Choice), G>, G::K, G::H, G::W, G::C, A, E>,
+          Batched, G::C, E, Side> {
+  using Pass =
+      WinogradPass<winograd_tile(Choice), WinogradGradient<winograd_tile(Choice), G>, G::K, G::H, G::W, G::C, A, E>;
 
   static void prepare(const Slot* slots, Memory memory, Share share) {
     const float* w = weights<slot_of<B>, G>(slots);
@@ -243,23 +252,28 @@ struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A,
 };
 
 /// The partial holds dU[f][panel][in][width], then the sums of dy for `Side`.
-template <class G, class A, class B, class E, class Side>
-struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, true, A, B, E, Side>, Algorithm::winograd>
+template <class G, class A, class B, class E, class Side, Algorithm Choice>
+requires(winograd_tile(Choice) >
+         0) struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, true, A, B, E, Side>, Choice>
     : RunnerDefaults {
-  using Image = WinogradImage<G::H, G::W, G::C, G::P, G::Q, G::pad_top, G::pad_left>;
+  static constexpr int tile = winograd_tile(Choice);
+  using T = winograd::Transforms<tile>;
+  using Image = WinogradInput<tile, G>;
+  static constexpr int frequencies = T::patch * T::patch;
   static constexpr int vectors = round_up(G::K, lanes) / lanes % 2 == 0 ? 2 : 1;
   static constexpr int width = vectors * lanes, panels = (G::K + width - 1) / width, pitch = panels * width;
   static constexpr int rows = vector_registers == 32 || vectors == 1 ? 8 : 6;
   static constexpr int in = round_up(G::C, rows);
-  using Gradient = PaddedImage<G::P, G::Q, G::K, (G::P + 3) / 4 * 4, (G::Q + 3) / 4 * 4, 0, 0, 1, 1, pitch>;
-  using Tiles = TileBlocks<G::P, G::Q, 1, 1>;
-  static constexpr int block = Tiles::count < 56 ? Tiles::count : 56, tile_pitch = block | 1;
+  using Gradient = PaddedImage<G::P, G::Q, G::K, round_up(G::P, tile), round_up(G::Q, tile), 0, 0, 1, 1, pitch>;
+  using Tiles = TileBlocks<tile, G::P, G::Q, 1, 1>;
+  static constexpr int most = 2016 / frequencies;  // 56 tiles of 4 x 4, 126 of 2 x 2
+  static constexpr int block = Tiles::count < most ? Tiles::count : most, tile_pitch = block | 1;
 
   static constexpr Partition partition = Partition::reduced;
-  static constexpr std::int64_t weight_floats = std::int64_t{36} * in * pitch;
+  static constexpr std::int64_t weight_floats = std::int64_t{frequencies} * in * pitch;
   static constexpr std::int64_t image_floats = round_up(Image::floats, 16);
-  static constexpr std::int64_t v_floats = std::int64_t{36} * tile_pitch * Image::channels;
-  static constexpr std::int64_t d_floats = std::int64_t{36} * tile_pitch * pitch;
+  static constexpr std::int64_t v_floats = std::int64_t{frequencies} * tile_pitch * Image::channels;
+  static constexpr std::int64_t d_floats = std::int64_t{frequencies} * tile_pitch * pitch;
   static constexpr std::int64_t partial_bytes = 4 * (weight_floats + pitch);
   static constexpr std::int64_t scratch_bytes = 4 * (image_floats + Gradient::floats + v_floats + d_floats + 64);
 
@@ -273,12 +287,13 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, true, A, 
       Gradient::template fill<B>(dy, slots, n);
       for (int t = 0; t < Tiles::count; t += block) {
         const int tiles = Tiles::count - t < block ? Tiles::count - t : block;
-        transform_input<Image::channels, Image::channels, Tiles::columns, tile_pitch>(
-            t, tiles, v, [image](int row, int column, const float*(&rows)[6]) INLAY_LAMBDA {
-              for (int i = 0; i < 6; ++i) rows[i] = image + ((row + i) * Image::columns + column) * Image::channels;
+        transform_input<tile, Image::channels, Image::channels, Tiles::columns, tile_pitch>(
+            t, tiles, v, [image](int row, int column, const float*(&starts)[T::patch]) INLAY_LAMBDA {
+              for (int i = 0; i < T::patch; ++i)
+                starts[i] = image + ((row + i) * Image::columns + column) * Image::channels;
             });
         transform_gradient(dy, t, tiles, d);
-        for (int f = 0; f < 36; ++f)
+        for (int f = 0; f < frequencies; ++f)
           for (int panel = 0; panel < panels; ++panel)
             for (int c = 0; c < in; c += rows)
               multiply_tile<rows, vectors, 1, Image::channels, true>(
@@ -300,13 +315,13 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, true, A, 
     alignas(64) float taps[9 * pitch];
     for (int c = part.first; c < part.end; ++c) {
       for (int k = 0; k < pitch; k += lanes)
-        winograd::square<6, 3>([](const auto& u, auto& g) INLAY_LAMBDA { winograd::weight_gradient_transform(u, g); },
-                               [&](int i, int j) INLAY_LAMBDA {
-                                 return partials.sum<Vector>(
-                                     ((std::int64_t{i * 6 + j} * panels + k / width) * in + c) * width + k % width);
-                               },
-                               [&](int r, int s, Vector g)
-                                   INLAY_LAMBDA { store_vector(taps + (r * 3 + s) * pitch + k, g); });
+        winograd::square<T::patch, 3>(
+            [](const auto& u, auto& g) INLAY_LAMBDA { T::weight_gradient(u, g); },
+            [&](int i, int j) INLAY_LAMBDA {
+              return partials.sum<Vector>(((std::int64_t{i * T::patch + j} * panels + k / width) * in + c) * width +
+                                          k % width);
+            },
+            [&](int r, int s, Vector g) INLAY_LAMBDA { store_vector(taps + (r * 3 + s) * pitch + k, g); });
       for (int tap = 0; tap < 9; ++tap)
         run_row<typename E::main, G::K>(slots, 0, tap / 3, tap % 3, c, 0, G::K, from(taps + tap * pitch), no_output);
     }
@@ -323,13 +338,13 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, true, A, 
   static void transform_gradient(const float* dy, int first, int count, float* out) {
     for (int t = 0; t < count; ++t) {
       const float* corner =
-          dy + ((first + t) / Tiles::columns * 4 * Gradient::columns + (first + t) % Tiles::columns * 4) * pitch;
+          dy + ((first + t) / Tiles::columns * tile * Gradient::columns + (first + t) % Tiles::columns * tile) * pitch;
       for (int k = 0; k < pitch; k += lanes)
-        winograd::square<4, 6>(
-            [](const auto& e, auto& d) INLAY_LAMBDA { winograd::gradient_transform(e, d); },
+        winograd::square<tile, T::patch>(
+            [](const auto& e, auto& d) INLAY_LAMBDA { T::gradient(e, d); },
             [&](int i, int j) INLAY_LAMBDA { return load_vector(corner + (i * Gradient::columns + j) * pitch + k); },
             [&](int i, int j, Vector d)
-                INLAY_LAMBDA { store_vector(out + (std::int64_t{i * 6 + j} * tile_pitch + t) * pitch + k, d); });
+                INLAY_LAMBDA { store_vector(out + (std::int64_t{i * T::patch + j} * tile_pitch + t) * pitch + k, d); });
     }
   }
 };
