@@ -19,7 +19,7 @@ template <class Net>
 void row(const char* name) {
   std::printf("| %s |", name);
   cells<Inference<Net>>();
-  cells<TrainingGraph<Net, MomentumSGD<true>, SparseCategoricalCrossentropy, Accuracy>>();
+  cells<TrainingGraph<Net, SGD, SparseCategoricalCrossentropy, Accuracy>>();
   std::printf("\n");
 }
 

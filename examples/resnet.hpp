@@ -34,7 +34,7 @@ int train_resnet(const std::string& title, int epochs, int argc, char** argv) tr
     schedule.warmup_target = learning_rate;
     schedule.warmup_steps = warmup;
   }
-  auto model = compile<Net>(MomentumSGD<true>{.learning_rate = schedule, .momentum = 0.9f, .weight_decay = 5e-4f},
+  auto model = compile<Net>(SGD{.learning_rate = schedule, .momentum = 0.9f, .nesterov = true, .weight_decay = 5e-4f},
                             SparseCategoricalCrossentropy{.label_smoothing = 0.1f}, Accuracy{}, arguments.compile);
   if (benchmark_steps > 0) {
     std::printf("images_per_second: %.1f\n", training_rate(model, train, arguments.fit.batch_size, benchmark_steps));

@@ -123,39 +123,44 @@ void check_pooled(int samples, int threads) {
   }
 }
 
-/// dy read through max pooling's gradient and relu's: scatter(d, index) where y > 0.
-template <class L, int D, int I, int Y>
-using Unpooled =
-    Body<Scatter<D, I, MaxPool<2, 2>, Image<L::P / 2, L::Q / 2, L::K>>, Load<Y, Element::f32, Image<L::P, L::Q, L::K>>,
-         Constant<0>, Apply<MapOp::greater, 1, 2>, Apply<MapOp::select, 3, 0, 2>>;
+/// dy read through max pooling's gradient, scatter(d, index), and, if Masked, relu's: where y > 0.
+template <class L, int D, int I>
+using Scattered = Scatter<D, I, MaxPool<2, 2>, Image<L::P / 2, L::Q / 2, L::K>>;
+template <class L, bool Masked, int D, int I, int Y>
+using Unpooled = std::conditional_t<Masked,
+                                    Body<Scattered<L, D, I>, Load<Y, Element::f32, Image<L::P, L::Q, L::K>>,
+                                         Constant<0>, Apply<MapOp::greater, 1, 2>, Apply<MapOp::select, 3, 0, 2>>,
+                                    Body<Scattered<L, D, I>>>;
 
 struct Upstream {
   Argument<float> d, y;
   Argument<std::uint8_t> index;
   int P, Q, K;
+  bool masked;
 
-  template <class L>
+  template <class L, bool Masked>
   static Upstream random(int samples) {
     return {random_argument(L::output / 4, samples, 7),
             random_argument(L::output, samples, 8),
             random_bytes(L::output / 4, samples, 4, 9),
             L::P,
             L::Q,
-            L::K};
+            L::K,
+            Masked};
   }
   double operator()(int n, int p, int q, int k) {
     const int at = ((n * (P / 2) + p / 2) * (Q / 2) + q / 2) * K + k;
-    return index[at] == p % 2 * 2 + q % 2 && y[((n * P + p) * Q + q) * K + k] > 0 ? d[at] : 0;
+    return index[at] == p % 2 * 2 + q % 2 && (!masked || y[((n * P + p) * Q + q) * K + k] > 0) ? d[at] : 0;
   }
 };
 
-template <class L, Algorithm A>
+template <class L, Algorithm A, bool Masked = true>
 void check_data_gradient(int samples, int threads) {
   using Main = Body<Result<0>, Load<4, Element::f32, Image<L::H, L::W, L::C>>, Apply<MapOp::add, 0, 1>,
                     Store<5, Element::f32, Image<L::H, L::W, L::C>, 2>>;
-  using Kernel = Contraction<Mode::data_gradient, typename L::G, true, Unpooled<L, 0, 1, 2>,
+  using Kernel = Contraction<Mode::data_gradient, typename L::G, true, Unpooled<L, Masked, 0, 1, 2>,
                              Body<Load<3, Element::f32, typename L::Weights>>, Epilogue<Main>>;
-  auto up = Upstream::random<L>(samples);
+  auto up = Upstream::random<L, Masked>(samples);
   auto w = random_argument(L::weights, 0, 2), skip = random_argument(L::input, samples, 4);
   Argument<float> dx(L::input, samples);
   run_kernel<cpu::ContractionRunner<Kernel, A>>(
@@ -176,15 +181,16 @@ void check_data_gradient(int samples, int threads) {
 }
 
 /// w -= 0.5 * dw and, beside it, the bias gradient.
-template <class L, Algorithm A>
+template <class L, Algorithm A, bool Masked = true>
 void check_weight_gradient(int samples, int threads) {
   using Main =
       Body<Load<3, Element::f32, typename L::Weights>, Result<0>, Constant<0x3f000000>, Apply<MapOp::multiply, 1, 2>,
            Apply<MapOp::subtract, 0, 3>, Store<3, Element::f32, typename L::Weights, 4>>;
   using Side = Body<Result<0>, Store<5, Element::f32, Strides<0, 0, 0, 0, 1>, 0>>;
   using X = Body<Load<4, Element::f32, Image<L::H, L::W, L::C>>>;
-  using Kernel = Contraction<Mode::weight_gradient, typename L::G, true, X, Unpooled<L, 0, 1, 2>, Epilogue<Main>, Side>;
-  auto up = Upstream::random<L>(samples);
+  using Kernel =
+      Contraction<Mode::weight_gradient, typename L::G, true, X, Unpooled<L, Masked, 0, 1, 2>, Epilogue<Main>, Side>;
+  auto up = Upstream::random<L, Masked>(samples);
   auto x = random_argument(L::input, samples, 2), w = random_argument(L::weights, 0, 3);
   Argument<float> bias(L::K);
   std::vector<Sum> sums(static_cast<std::size_t>(L::weights)), sides(static_cast<std::size_t>(L::K));
@@ -233,6 +239,9 @@ TEST_CASE("the data gradient reads through the gradients of pooling and relu") {
   check_data_gradient<Layer<6, 10, 9, 20, 3>, Algorithm::winograd_4x4>(3, 2);
   check_data_gradient<Layer<6, 10, 9, 20, 3>, Algorithm::winograd_2x2>(3, 2);
   check_data_gradient<Layer<8, 8, 3, 64, 5>, Algorithm::direct>(1, 1);
+  check_data_gradient<Layer<8, 6, 3, 64, 5>, Algorithm::direct, false>(2, 1);
+  check_data_gradient<Layer<10, 6, 9, 32, 3>, Algorithm::winograd_4x4, false>(2, 2);
+  check_data_gradient<Layer<6, 10, 9, 20, 3>, Algorithm::winograd_4x4, false>(2, 2);
   check_data_gradient<Layer<8, 12, 5, 16, 3, 2>, Algorithm::direct>(2, 3);
   check_data_gradient<Layer<4, 6, 40, 24, 1>, Algorithm::matrix>(3, 2);
 }
@@ -244,6 +253,8 @@ TEST_CASE("the weight gradient updates the weights in its epilogue and sums the 
     check_weight_gradient<Layer<26, 22, 16, 32, 3>, Algorithm::winograd_2x2>(2, threads);
     check_weight_gradient<Layer<4, 6, 40, 24, 1>, Algorithm::matrix>(3, threads);
   }
+  check_weight_gradient<Layer<6, 10, 9, 20, 3>, Algorithm::winograd_4x4>(13, 1);  // more than share a block of tiles
+  check_weight_gradient<Layer<10, 6, 16, 32, 3>, Algorithm::winograd_4x4, false>(3, 2);
   check_weight_gradient<Layer<8, 12, 5, 16, 3, 2>, Algorithm::direct>(2, 2);
   check_weight_gradient<Layer<8, 8, 1, 33, 5>, Algorithm::direct>(4, 2);
 }

@@ -74,7 +74,7 @@ TEST_CASE("the seed network's weights agree between the GPU and the CPU engine a
   cpu.set_order(order);
   gpu.set_order(order);
   const double tolerance = 84 * std::sqrt(5000.0) / 16777216;
-  const float numbers[] = {0.1f, 0.05f, 0.01f};  // label smoothing, rate, weight decay
+  const float numbers[] = {0.1f, 0.05f, 0, 0.01f, 1, 0};  // label smoothing; SGD's rate, momentum, decay, no Nesterov
   std::vector<std::vector<float>> before = weights(cpu);
   for (int step = 0; step < 3; ++step) {  // the last batch is short
     const int count = step < 2 ? 2 : 1;

@@ -164,7 +164,7 @@ TEST_CASE("a parameter is updated in place where its gradient is made") {
       }
     return n;
   }();
-  static_assert(updating == 2);  // kernel and bias
+  static_assert(updating == 4);  // kernel and bias, and their velocities
 }
 
 TEST_CASE("an update waits for the last reader") {

@@ -13,12 +13,14 @@ namespace {
 /// Sums in another order, hundreds of operations deep.
 constexpr double tolerance = 1e-9;
 
-/// A problem for a training graph, with optimiser's numbers that make sense and moments that have a root.
+/// A problem for a training graph, with label smoothing, the optimiser's numbers and moments that have a root.
 template <class Net, class Optimizer = Adam>
 Problem training_problem(int samples) {
   Problem p = RandomGraph::problem(Training<Net, Optimizer>::make(), samples, 7);
-  const double numbers[] = {0.01, 0.1, 0.001, 1e-7};
-  for (std::size_t i = 2; i < p.inputs.size(); ++i) p.inputs[i][0] = numbers[i - 2];
+  float numbers[Optimizer::number_count];
+  Optimizer{}.numbers(2, numbers);
+  p.inputs[2][0] = 0.01;
+  for (std::size_t i = 3; i < p.inputs.size(); ++i) p.inputs[i][0] = numbers[i - 3];
   for (std::size_t i = 0; i < p.parameters.size(); ++i)
     for (double& x : p.parameters[i])
       if (!p.graph.parameters[static_cast<int>(i)].trainable) x = std::fabs(x);

@@ -152,8 +152,8 @@ TEST_CASE("batch normalisation adds no pass over memory to convolutions in a row
 TEST_CASE("momentum, Nesterov's look-ahead and AdamW train as the reference does") {
   using Net =
       nn::Sequential<nn::Input<4, 4, 1>, nn::Reshape<16>, nn::Dense<8, nn::Gelu>, nn::Dense<6, nn::Elu>, nn::Dense<3>>;
-  test::Race<Net, MomentumSGD<>> plain(1);
-  test::Race<Net, MomentumSGD<true>> nesterov(1);
+  test::Race<Net, SGD> plain(1, {.momentum = 0.9f});
+  test::Race<Net, SGD> nesterov(1, {.momentum = 0.9f, .nesterov = true});
   test::Race<Net, AdamW> decoupled(1);
   for (int i = 0; i < 3; ++i) {
     plain.step(8);

@@ -197,7 +197,7 @@ struct ExpectedRun {
  private:
   static double uniform(std::mt19937& engine) { return static_cast<double>(engine() >> 8) / 16777216; }
 
-  /// Labels below 3; after them label smoothing, if there are labels, and the numbers of MomentumSGD.
+  /// Labels below 3; after them label smoothing, if there are labels, and the numbers of SGD.
   void draw_inputs(std::mt19937& engine) {
     int labels = -1;
     for (int i = 0; i < graph.inputs.size; ++i) {
@@ -211,7 +211,7 @@ struct ExpectedRun {
       inputs.push_back(values);
     }
     if (labels < 0) return;
-    const float numbers[] = {0.1f, 0.25f, 0.9f, 0.01f};  // label smoothing; rate, momentum, decay
+    const float numbers[] = {0.1f, 0.25f, 0.9f, 0.01f, 0.9f, 1};  // label smoothing; rate, momentum, decay, Nesterov's
     const int count = sizeof numbers / sizeof numbers[0];
     for (int i = 0; i < count; ++i) inputs[inputs.size() - static_cast<std::size_t>(count - i)] = {double{numbers[i]}};
   }
@@ -253,6 +253,6 @@ class Strayed {
 };
 
 template <class Net>
-using TrainingProgram = Program<TrainingGraph<Net, MomentumSGD<true>, SparseCategoricalCrossentropy, Accuracy>>;
+using TrainingProgram = Program<TrainingGraph<Net, SGD, SparseCategoricalCrossentropy, Accuracy>>;
 
 }  // namespace inlay::test

@@ -15,7 +15,7 @@ class Race {
  public:
   using P = Program<TrainingGraph<Net, Optimizer, SparseCategoricalCrossentropy, Accuracy>>;
 
-  explicit Race(int threads, std::uint32_t seed = 3) : executor(threads), engine(seed) {
+  explicit Race(int threads, Optimizer with = {}) : optimizer(with), executor(threads), engine(3) {
     for (const Parameter& p : graph.parameters) {
       std::vector<float> values(static_cast<std::size_t>(p.shape.count()), 0.0f);
       std::uniform_real_distribution<float> real(-1, 1);
@@ -39,7 +39,7 @@ class Race {
     }
     const int of_optimizer = graph.inputs.size - Optimizer::number_count;
     float numbers[8] = {0.1f};  // label smoothing, the loss's; the keys of random layers before it stay random
-    Optimizer{}.numbers(++steps, numbers + 1);
+    optimizer.numbers(++steps, numbers + 1);
     for (int i = of_optimizer - 1; i < graph.inputs.size; ++i) {
       const float number = numbers[i - of_optimizer + 1];
       std::memcpy(in.bytes[static_cast<std::size_t>(i)].data(), &number, 4);
@@ -68,6 +68,7 @@ class Race {
     return worst;
   }
 
+  Optimizer optimizer;
   Graph graph = thaw(P::graph);
   cpu::Executor<P> executor;
   std::mt19937 engine;

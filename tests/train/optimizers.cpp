@@ -106,7 +106,7 @@ TEST_CASE("a learning rate is a number, a schedule or any function of the steps 
 TEST_CASE("every optimiser takes the rate of its step") {
   const LearningRate falling = [](std::int64_t step) { return 1.0f / static_cast<float>(step + 1); };
   float numbers[8];
-  MomentumSGD<>{.learning_rate = falling}.numbers(4, numbers);
+  SGD{.learning_rate = falling}.numbers(4, numbers);
   CHECK(numbers[0] == 0.25f);
   AdamW{.learning_rate = falling, .weight_decay = 0.5f}.numbers(4, numbers);
   CHECK(numbers[4] == 0.125f);
@@ -159,9 +159,9 @@ TEST_CASE("SGD steps along the gradient and the decayed weight") {
                 [](double& w, double g, std::size_t, int) { w -= 0.5 * (g + 0.125 * w); });
 }
 
-TEST_CASE("MomentumSGD keeps a share of its velocity") {
+TEST_CASE("SGD with momentum keeps a share of its velocity") {
   Moments kept;
-  check_against(MomentumSGD<>{.learning_rate = 0.5f, .momentum = 0.75f, .weight_decay = 0.125f},
+  check_against(SGD{.learning_rate = 0.5f, .momentum = 0.75f, .weight_decay = 0.125f},
                 [&](double& w, double g, std::size_t i, int) {
                   kept.m[i] = 0.75 * kept.m[i] - 0.5 * (g + 0.125 * w);
                   w += kept.m[i];
@@ -170,7 +170,7 @@ TEST_CASE("MomentumSGD keeps a share of its velocity") {
 
 TEST_CASE("with Nesterov's look-ahead it steps on by the velocity that comes next") {
   Moments kept;
-  check_against(MomentumSGD<true>{.learning_rate = 0.5f, .momentum = 0.75f, .weight_decay = 0.125f},
+  check_against(SGD{.learning_rate = 0.5f, .momentum = 0.75f, .nesterov = true, .weight_decay = 0.125f},
                 [&](double& w, double g, std::size_t i, int) {
                   const double step = 0.5 * (g + 0.125 * w);
                   kept.m[i] = 0.75 * kept.m[i] - step;

@@ -9,6 +9,35 @@
 
 namespace inlay::cpu {
 
+/// Max pooling's gradient and nothing else, for windows that tile the image: `expand` looks at each pooled pixel once
+/// for all pixels that its window has in a row.
+template <class Prologue>
+struct Expansion {
+  static constexpr bool is_one = false;
+};
+template <int S, int IndexSlot, class Pool, class I>
+struct Expansion<kernel::Body<kernel::Scatter<S, IndexSlot, Pool, I>>> {
+  static constexpr bool is_one = Pool::tiles;
+
+  /// Row h, which has Width pixels of Channels, `pitch` floats apart.
+  template <int Width, int Channels>
+  static void expand(float* to, int pitch, const Slot* slots, int sample, int h) {
+    for (int q = 0; q < Width / Pool::width; ++q, to += Pool::width * pitch) {
+      const Context<Vector> context{slots, sample, 0, h, q, 0};
+      const std::int64_t place = std::int64_t{h / Pool::height} * I::s1 + std::int64_t{q} * I::s2;
+      const float* d = context.template at<Element::f32>(S, I::sample, place);
+      const std::uint8_t* index = context.template at<Element::u8>(IndexSlot, 1, place);
+      for (int c = 0; c < Channels; c += lanes) {
+        const Vector value = load_vector(d + c), which = load_vector(index + c);
+        for (int t = 0; t < Pool::width; ++t) {
+          const Vector here = splat(static_cast<float>(h % Pool::height * Pool::width + t));
+          store_vector(to + t * pitch + c, detail::blend(which == here, value, Vector{}));
+        }
+      }
+    }
+  }
+};
+
 /// A padded image: row j, column i hold pixel ((j + FirstRow) / StepH, (i + FirstColumn) / StepW) of the operand
 /// where that divides and exists, and zeros elsewhere. (Steps > 1 spread a gradient for strided convolutions.)
 template <int Height, int Width, int Channels, int Rows_, int Columns_, int FirstRow, int FirstColumn, int StepH,
@@ -43,7 +72,11 @@ struct PaddedImage {
       float* image = kept + j % Kept * (columns * channels);
       for (int i = 0; i < (row ? left : columns) * channels; ++i) image[i] = 0;
       if (!row) continue;
-      for (int w = before; w < behind; ++w) {
+      if constexpr (Expansion<Prologue>::is_one && StepW == 1 && before == 0 && behind == Width &&
+                    Channels % lanes == 0) {
+        Expansion<Prologue>::template expand<Width, Channels>(image - FirstColumn * channels, channels, slots, sample,
+                                                              h);
+      } else for (int w = before; w < behind; ++w) {
         float* pixel = image + (w * StepW - FirstColumn) * channels;
         run_row<Prologue, Channels>(slots, sample, 0, h, w, 0, Channels, no_input,
                                     [&](int c, auto v) INLAY_LAMBDA { write(pixel + c, v); });

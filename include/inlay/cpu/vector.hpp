@@ -35,21 +35,22 @@ INLAY_INLINE Vector splat(float x) { return x - Vector{}; }
 
 namespace detail {
 /// `lanes` elements of a stored type, wherever they begin. (memcpy instead would count as an access to anything: after
-/// each store of floats, pointers were loaded again.)
+/// each store of floats, pointers were loaded again. `using` instead would lose the alignment: clang++ drops it there.)
 template <class T>
 struct Stored;
 template <>
 struct Stored<float> {
-  using type = float __attribute__((vector_size(4 * lanes), aligned(4)));
+  typedef float type __attribute__((vector_size(4 * lanes), aligned(4)));
 };
 template <>
 struct Stored<std::int32_t> {
-  using type = std::int32_t __attribute__((vector_size(4 * lanes), aligned(4)));
+  typedef std::int32_t type __attribute__((vector_size(4 * lanes), aligned(4)));
 };
 template <>
 struct Stored<std::uint8_t> {
-  using type = std::uint8_t __attribute__((vector_size(lanes), aligned(1)));
+  typedef std::uint8_t type __attribute__((vector_size(lanes), aligned(1)));
 };
+static_assert(alignof(Stored<float>::type) == 4 && alignof(Stored<std::uint8_t>::type) == 1);
 }  // namespace detail
 
 /// x rounded to bf16, the upper half of a float: the nearest, even where there are two. NaN stays one.

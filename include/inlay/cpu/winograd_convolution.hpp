@@ -66,6 +66,50 @@ template <int S, class I>
 inline constexpr bool is_plain_image<kernel::Body<kernel::Load<S, Element::f32, I>>> =
     is_image<I>&& I::s3 == 1 && I::s2 % lanes == 0;
 
+/// Where the tiles of an operand begin. A plain image stays where it lies, others are gathered into a padded one of
+/// which Kept rows are kept.
+template <int Tile, class Image, class Prologue, int Kept>
+struct TileCorners {
+  using T = winograd::Transforms<Tile>;
+  using Loaded = typename FirstRows<Prologue>::loaded;
+  static constexpr bool in_place = is_plain_image<Prologue>;
+  static constexpr int channels = Image::channels, pixel_floats = in_place ? Loaded::pixel_bytes / 4 : channels;
+  static constexpr std::int64_t image_floats =
+      in_place ? std::int64_t{T::patch} * T::patch * pixel_floats : std::int64_t{Kept} * Image::columns * channels;
+
+  /// Gathers rows first, ..., end - 1 of the padded image.
+  static void gather(float* image, const Slot* slots, int sample, int first, int end) {
+    if constexpr (!in_place) Image::template fill_rows<Prologue, Kept>(image, slots, sample, first, end);
+  }
+  /// Where each row of the tile at `row` and `column` of the padded image begins.
+  static void find(const Slot* slots, int sample, int row, int column, float* image, const float* (&starts)[T::patch]) {
+    if constexpr (in_place) find_in_place(slots, sample, row, column, image, starts);
+    else
+      for (int i = 0; i < T::patch; ++i) starts[i] = image + ((row + i) % Kept * Image::columns + column) * channels;
+  }
+
+ private:
+  /// A tile that reaches over the edge is copied to `copy`, with zeros.
+  static void find_in_place(const Slot* slots, int sample, int row, int column, float* copy,
+                            const float* (&starts)[T::patch]) {
+    const int h = row + Image::first_row, w = column + Image::first_column;
+    auto pixel = [&](int i, int j) INLAY_LAMBDA {
+      return reinterpret_cast<const float*>(Loaded::at(slots, sample, h + i)) + (w + j) * pixel_floats;
+    };
+    const bool inside = h >= 0 && h + T::patch <= Image::height && w >= 0 && w + T::patch <= Image::width;
+    for (int i = 0; i < T::patch; ++i) {
+      starts[i] = inside ? pixel(i, 0) : copy + i * T::patch * pixel_floats;
+      if (inside) continue;
+      for (int j = 0; j < T::patch; ++j) {
+        float* to = copy + (i * T::patch + j) * pixel_floats;
+        const bool exists = h + i >= 0 && h + i < Image::height && w + j >= 0 && w + j < Image::width;
+        for (int c = 0; c < channels; c += lanes)
+          store_vector(to + c, exists ? load_vector(pixel(i, j) + c) : Vector{});
+      }
+    }
+  }
+};
+
 /// Forward and data gradient: out (OutH x OutW x OutC) from a padded image whose channels are whole vectors.
 template <int Tile, class Image, int In, int OutH, int OutW, int OutC, class Prologue, class E>
 struct WinogradPass {
@@ -78,21 +122,21 @@ struct WinogradPass {
   using Pool = typename E::pool;
   static constexpr bool pools = Pool::height * Pool::width > 1;
   static constexpr int channels = Image::channels;
-  using Loaded = typename FirstRows<Prologue>::loaded;
-  static constexpr bool in_place = is_plain_image<Prologue>;  // the padded image is not made
-  static constexpr int pixel_floats = in_place ? Loaded::pixel_bytes / 4 : channels;
-  static constexpr std::int64_t image_floats =
-      in_place ? frequencies * pixel_floats : std::int64_t{Tiles::image_rows} * Image::columns * channels;
+  using Corners = TileCorners<Tile, Image, Prologue, Tiles::image_rows>;
+  static constexpr std::int64_t image_floats = Corners::image_floats;
   static constexpr std::int64_t v_floats = std::int64_t{frequencies} * Tiles::pitch * channels;
   static constexpr std::int64_t m_floats = std::int64_t{frequencies} * Tiles::pitch * out_pitch;
   static constexpr std::int64_t scratch_floats = image_floats + v_floats + m_floats + 2 * Tile * Tile * out_pitch;
   static constexpr std::int64_t packed_floats = std::int64_t{frequencies} * In * out_pitch;
 
-  // What a block's products fetch: the operand's rows for the next block, and the rows that this one is stored to.
+  // What a block's products fetch: the operand's rows for the next block (or, if it is made of others, those that the
+  // epilogue reads), and the rows that this one is stored to.
+  using Loaded = typename FirstRows<Prologue>::loaded;
+  using Read = std::conditional_t<Loaded::row_bytes != 0, Loaded, typename FirstRows<typename E::main>::loaded>;
   using Stored = typename FirstRows<std::conditional_t<pools, typename E::post, typename E::main>>::stored;
   static constexpr int steps = frequencies * panels * (Tiles::block / rows) * In;
   static constexpr int tile_rows = (Tiles::block + Tiles::columns - 1) / Tiles::columns * Tile;
-  static constexpr int read_ahead = (tile_rows * Loaded::row_bytes + steps - 1) / steps;
+  static constexpr int read_ahead = (tile_rows * Read::row_bytes + steps - 1) / steps;
   static constexpr int write_ahead = (tile_rows / Pool::height * Stored::row_bytes + steps - 1) / steps;
 
   /// U[f][in][out] of the 3 x 3 weights `weight(r, s, in, out)`.
@@ -123,18 +167,15 @@ struct WinogradPass {
     for (int first = part.first; first < part.end; first += Tiles::block) {
       const int count = part.end - first < Tiles::block ? part.end - first : Tiles::block;
       const int needed = Tiles::rows_before(first + count);
-      if constexpr (!in_place)
-        Image::template fill_rows<Prologue, Tiles::image_rows>(image, slots, sample, filled, needed);
+      Corners::gather(image, slots, sample, filled, needed);
       filled = needed;
-      transform_input<Tile, channels, pixel_floats, Tiles::columns, Tiles::pitch>(
+      transform_input<Tile, channels, Corners::pixel_floats, Tiles::columns, Tiles::pitch>(
           first, count, v, [&](int row, int column, const float*(&starts)[T::patch]) INLAY_LAMBDA {
-            if constexpr (in_place) corner_in_place(slots, sample, row, column, image, starts);
-            else
-              for (int i = 0; i < T::patch; ++i)
-                starts[i] = image + ((row + i) % Tiles::image_rows * Image::columns + column) * channels;
+            Corners::find(slots, sample, row, column, image, starts);
           });
-      Ahead ahead{Loaded::at(slots, sample, needed + Image::first_row),
-                  Stored::at(slots, sample, first / Tiles::columns * Tile / Pool::height)};
+      const int row = first / Tiles::columns * Tile;
+      Ahead ahead{Read::at(slots, sample, Loaded::row_bytes != 0 ? needed + Image::first_row : row),
+                  Stored::at(slots, sample, row / Pool::height)};
       for (int f = 0; f < frequencies; ++f)
         for (int panel = 0; panel < panels; ++panel)
           for (int t = 0; t < count; t += rows)
@@ -146,26 +187,6 @@ struct WinogradPass {
   }
 
  private:
-  /// The rows of a tile's corner where the image lies; those of a tile that reaches over its edge in `copy`, with
-  /// zeros.
-  static void corner_in_place(const Slot* slots, int sample, int row, int column, float* copy,
-                              const float* (&starts)[T::patch]) {
-    const int h = row + Image::first_row, w = column + Image::first_column;
-    auto pixel = [&](int i, int j) INLAY_LAMBDA {
-      return reinterpret_cast<const float*>(Loaded::at(slots, sample, h + i)) + (w + j) * pixel_floats;
-    };
-    const bool inside = h >= 0 && h + T::patch <= Image::height && w >= 0 && w + T::patch <= Image::width;
-    for (int i = 0; i < T::patch; ++i) {
-      starts[i] = inside ? pixel(i, 0) : copy + i * T::patch * pixel_floats;
-      if (inside) continue;
-      for (int j = 0; j < T::patch; ++j) {
-        float* to = copy + (i * T::patch + j) * pixel_floats;
-        const bool exists = h + i >= 0 && h + i < Image::height && w + j >= 0 && w + j < Image::width;
-        for (int c = 0; c < channels; c += lanes)
-          store_vector(to + c, exists ? load_vector(pixel(i, j) + c) : Vector{});
-      }
-    }
-  }
   /// M of `remaining` tiles, up to `rows`, for one frequency and panel.
   static Ahead multiply(int remaining, const float* v, const float* u, float* m, Ahead ahead) {
     using Sizes = TileRows<rows>;
@@ -267,11 +288,14 @@ requires(winograd_tile(Choice) >
   using Gradient = PaddedImage<G::P, G::Q, G::K, round_up(G::P, tile), round_up(G::Q, tile), 0, 0, 1, 1, pitch>;
   using Tiles = TileBlocks<tile, G::P, G::Q, 1, 1>;
   static constexpr int most = 2016 / frequencies;  // 56 tiles of 4 x 4, 126 of 2 x 2
-  static constexpr int block = Tiles::count < most ? Tiles::count : most, tile_pitch = block | 1;
+  /// Small images share a block, so that dU is read and written once for all of them.
+  static constexpr bool whole_images = Tiles::count <= most;
+  static constexpr int block = whole_images ? most / Tiles::count * Tiles::count : most, tile_pitch = block | 1;
 
   static constexpr Partition partition = Partition::reduced;
   static constexpr std::int64_t weight_floats = std::int64_t{frequencies} * in * pitch;
-  static constexpr std::int64_t image_floats = round_up(Image::floats, 16);
+  using Corners = TileCorners<tile, Image, A, Image::rows>;
+  static constexpr std::int64_t image_floats = round_up(Corners::image_floats, 16);
   static constexpr std::int64_t v_floats = std::int64_t{frequencies} * tile_pitch * Image::channels;
   static constexpr std::int64_t d_floats = std::int64_t{frequencies} * tile_pitch * pitch;
   static constexpr std::int64_t partial_bytes = 4 * (weight_floats + pitch);
@@ -282,17 +306,19 @@ requires(winograd_tile(Choice) >
     float* dy = image + image_floats;
     float* v = dy + round_up(Gradient::floats, 16);
     float* d = v + v_floats;
+    int tiles = 0;  // of the block
     for (int n = first; n < first + count; ++n) {
-      Image::template fill<A>(image, slots, n);
+      Corners::gather(image, slots, n, 0, Image::rows);
       Gradient::template fill<B>(dy, slots, n);
       for (int t = 0; t < Tiles::count; t += block) {
-        const int tiles = Tiles::count - t < block ? Tiles::count - t : block;
-        transform_input<tile, Image::channels, Image::channels, Tiles::columns, tile_pitch>(
-            t, tiles, v, [image](int row, int column, const float*(&starts)[T::patch]) INLAY_LAMBDA {
-              for (int i = 0; i < T::patch; ++i)
-                starts[i] = image + ((row + i) * Image::columns + column) * Image::channels;
-            });
-        transform_gradient(dy, t, tiles, d);
+        const int more = Tiles::count - t < block ? Tiles::count - t : block;
+        transform_input<tile, Image::channels, Corners::pixel_floats, Tiles::columns, tile_pitch>(
+            t, more, v + tiles * Image::channels,
+            [&](int row, int column, const float*(&starts)[T::patch])
+                INLAY_LAMBDA { Corners::find(slots, n, row, column, image, starts); });
+        transform_gradient(dy, t, more, d + tiles * pitch);
+        tiles += more;
+        if (whole_images && tiles + more <= block && n + 1 < first + count) continue;
         for (int f = 0; f < frequencies; ++f)
           for (int panel = 0; panel < panels; ++panel)
             for (int c = 0; c < in; c += rows)
@@ -300,6 +326,7 @@ requires(winograd_tile(Choice) >
                   v + std::int64_t{f} * tile_pitch * Image::channels + c,
                   d + std::int64_t{f} * tile_pitch * pitch + panel * width, pitch, tiles,
                   memory.partial + ((std::int64_t{f} * panels + panel) * in + c) * width);
+        tiles = 0;
       }
       if constexpr (Side::size > 0) {
         float* sums = memory.partial + weight_floats;

@@ -11,36 +11,22 @@
 
 namespace inlay {
 
-/// p <- p - learning_rate * (g + weight_decay * p)
+/// Keras' SGD: v <- momentum * v - learning_rate * (g + weight_decay * p), then p <- p + v, or with Nesterov's
+/// look-ahead p <- p + momentum * v - learning_rate * (...). The decay is added to the gradient, as in PyTorch.
 struct SGD {
   LearningRate learning_rate = 0.01f;
+  float momentum = 0;
+  bool nesterov = false;
   float weight_decay = 0;
 
-  static constexpr int number_count = 2;
-  /// The numbers of step 1, 2, ...
-  void numbers(std::int64_t step, float* out) const {
-    out[0] = learning_rate(step - 1);
-    out[1] = weight_decay;
-  }
-
-  static constexpr void update(Update u) {
-    u.assign(u.parameter() - u.number(0) * (u.gradient() + u.number(1) * u.parameter()));
-  }
-};
-
-/// v <- momentum * v - learning_rate * (g + weight_decay * p); p <- p + v, or with Nesterov's look-ahead
-/// p + momentum * v - learning_rate * (...). As Keras' SGD with momentum; weight_decay is added to the gradient.
-template <bool Nesterov = false>
-struct MomentumSGD {
-  LearningRate learning_rate = 0.01f;
-  float momentum = 0.9f;
-  float weight_decay = 0;
-
-  static constexpr int number_count = 3;
+  static constexpr int number_count = 5;
+  /// The numbers of step 1, 2, ...: rate, momentum, decay, and the shares of v and of the new step in what p moves by.
   void numbers(std::int64_t step, float* out) const {
     out[0] = learning_rate(step - 1);
     out[1] = momentum;
     out[2] = weight_decay;
+    out[3] = nesterov ? momentum : 1;
+    out[4] = nesterov ? 1 : 0;
   }
 
   static constexpr void update(Update u) {
@@ -48,8 +34,7 @@ struct MomentumSGD {
     Expression step = u.number(0) * (u.gradient() + u.number(2) * u.parameter());
     Expression next = u.number(1) * velocity.value - step;
     u.assign(velocity, next);
-    if (Nesterov) u.assign(u.parameter() + u.number(1) * next - step);
-    else u.assign(u.parameter() + next);
+    u.assign(u.parameter() + (u.number(3) * next - u.number(4) * step));
   }
 };
 
