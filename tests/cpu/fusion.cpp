@@ -125,9 +125,9 @@ void check_pooled(int samples, int threads) {
 
 /// dy read through max pooling's gradient and relu's: scatter(d, index) where y > 0.
 template <class L, int D, int I, int Y>
-using Unpooled =
-    Body<Scatter<D, I, MaxPool<2, 2>, Image<L::P / 2, L::Q / 2, L::K>>, Load<Y, Element::f32, Image<L::P, L::Q, L::K>>,
-         Constant<0>, Apply<MapOp::greater, 1, 2>, Apply<MapOp::select, 3, 0, 2>>;
+using Unpooled = Body<Scatter<D, Element::f32, I, MaxPool<2, 2>, Image<L::P / 2, L::Q / 2, L::K>>,
+                      Load<Y, Element::f32, Image<L::P, L::Q, L::K>>, Constant<0>, Apply<MapOp::greater, 1, 2>,
+                      Apply<MapOp::select, 3, 0, 2>>;
 
 struct Upstream {
   Argument<float> d, y;
