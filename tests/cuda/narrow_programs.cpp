@@ -7,8 +7,10 @@
 #include "device_precision.hpp"
 #include "program_run.hpp"
 
+#include <inlay/cuda/usable_device.hpp>
 #include <inlay/nn/losses.hpp>
 #include <inlay/nn/metrics.hpp>
+#include <inlay/train/cuda_engine.hpp>
 #include <inlay/train/training_graph.hpp>
 
 #include <doctest/doctest.h>
@@ -63,6 +65,14 @@ Case of_integers(int samples, int bytes_below) {
       for (double& v : c.inputs[i]) v = std::fmod(v, bytes_below);
   for (Values& values : c.parameters)
     for (double& v : values) v = std::fabs(v) > 0.4375 ? std::copysign(1, v) : 0;  // they lie in (-0.5, 0.5)
+  return c;
+}
+
+/// For a training step on 4 samples with a learning rate of 1.
+template <class Net>
+Case exact_training(int bytes_below) {
+  Case c = of_integers<SquaresTraining<Net>>(4, bytes_below);
+  for (std::size_t i = 2; i < c.inputs.size(); ++i) c.inputs[i] = {i == 2 ? 1.0 : 0.0};
   return c;
 }
 
@@ -123,15 +133,46 @@ void check_exact(const Case& c, int samples, double unit) {
 
 TEST_CASE("programs that store bf16 are exact but for these roundings") {
   if (!device_has(Precision::bf16)) return;
-  Case c = of_integers<SquaresTraining<Pooled>>(4, 20);
-  c.inputs[2] = {1};  // the learning rate
-  c.inputs[3] = {0};
-  check_exact<SquaresTraining<Pooled>>(c, 4, 0x1p-3);
-  c = of_integers<SquaresTraining<Residual>>(4, 16);
-  c.inputs[2] = {1};
-  c.inputs[3] = {0};
-  check_exact<SquaresTraining<Residual>>(c, 4, 0x1p-1);
+  check_exact<SquaresTraining<Pooled>>(exact_training<Pooled>(20), 4, 0x1p-3);
+  check_exact<SquaresTraining<Residual>>(exact_training<Residual>(16), 4, 0x1p-1);
   check_exact<Narrow<Inference<Pooled>>>(of_integers<Narrow<Inference<Pooled>>>(5, 256), 5, 0x1p-1);
+}
+
+TEST_CASE("an engine that multiplies in bf16 stores bf16, and takes and gives bytes and floats as any") {
+  if (!device_has(Precision::bf16)) return;
+  using Engine = CudaEngine<Pooled, SGD, Squares, Accuracy, Precision::bf16>;
+  using P = SquaresTraining<Pooled>;
+  static_assert(std::is_same_v<Engine::Training, P>);
+  static_assert(CudaEngine<Pooled, SGD, Squares, Accuracy, Precision::fp16>::Training::stored == Element::f32);
+  const inlay::cuda::DeviceQuery query = inlay::cuda::usable_device();
+  REQUIRE_MESSAGE(query, query.reason);
+  inlay::cuda::Device device = *query.device;
+  device.major = 9;  // the emulator computes in all precisions, but says that it is older
+  device.minor = 0;
+  device.compiled_for = 90;
+  const Case c = exact_training<Pooled>(20);
+  const std::vector<std::uint8_t> samples(c.inputs[0].begin(), c.inputs[0].end());
+  const std::vector<int> labels(c.inputs[1].begin(), c.inputs[1].end());
+  std::vector<float> numbers, outputs(4 * 4);
+  for (std::size_t i = 2; i < c.inputs.size(); ++i) numbers.push_back(static_cast<float>(c.inputs[i][0]));
+  Engine engine(device);
+  for (std::size_t i = 0; i < c.parameters.size(); ++i)
+    engine.upload(static_cast<int>(i), std::vector<float>(c.parameters[i].begin(), c.parameters[i].end()).data());
+
+  engine.predict(samples.data(), 4, outputs.data());
+  const Graph prediction = rounded<Engine::Prediction>();
+  CHECK(difference(outputs, reference::evaluate(prediction, 4, {c.inputs[0]}, c.parameters).outputs[0]) == 0);
+
+  engine.load(samples.data(), labels.data(), 4);
+  engine.set_order({0, 1, 2, 3});
+  engine.train(0, 4, numbers.data());
+  const reference::Result expected = reference::evaluate(rounded<P>(), 4, c.inputs, c.parameters);
+  CHECK(engine.read().loss == expected.outputs[0][0]);
+  for (std::size_t i = 0; i < c.parameters.size(); ++i) {
+    std::vector<float> now(c.parameters[i].size());
+    engine.download(static_cast<int>(i), now.data());
+    CHECK(difference(now, expected.updated[i]) == 0);
+  }
 }
 
 TEST_CASE("a normalised network that stores bf16 trains as the reference does, within bounds from roundings to fp32") {
