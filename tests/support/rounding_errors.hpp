@@ -6,6 +6,8 @@
 //   sums and contractions   sum (a^2 vb + va b^2 + va vb), and n roundings of the n products' root sum of squares
 //   maps                    the image of one standard deviation, and a rounding unless the result is exact
 //   views                   those of what they view
+//   roundings to bf16       none, unless the middle between two bf16 numbers is within `deviations`: then one from the
+//                           one to the other (support/rounded_graph.hpp makes such nodes)
 //
 // A comparison or maximum within `deviations` may go either way, and what it selects may be off by what its sides are
 // apart. Errors are not quite independent: one that N summands share (a normalisation's scale, for each pixel and
@@ -61,6 +63,7 @@ class RoundingErrors {
   /// The node applied to other operands.
   Values apply(Node n, const std::vector<Values>& operands) const {
     Graph alone;
+    n.element = Element::f32;  // variances are not rounded
     for (int k = 0; k < n.operand_count; ++k) {
       const Node& o = g.nodes[n.operands[k]];
       n.operands[k] = build::input(alone, o.shape, o.element, o.batched);
@@ -101,6 +104,10 @@ class RoundingErrors {
       x[k] = apply(copy, {exact[static_cast<std::size_t>(operand)]});
       vx[k] = apply(copy, {variances[static_cast<std::size_t>(operand)]});
     }
+    if (n.element == Element::bf16) {
+      for (std::size_t i = 0; i < v.size(); ++i) v[i] = std::min(to_bf16(x[0][i], vx[0][i]), unknown);
+      return;
+    }
     for (std::size_t i = 0; i < v.size(); ++i) {
       double at[max_operands] = {}, vat[max_operands] = {};
       for (int k = 0; k < n.operand_count; ++k) {
@@ -109,6 +116,13 @@ class RoundingErrors {
       }
       v[i] = std::min(map(n.map, at, vat), unknown);
     }
+  }
+  /// Of x rounded to bf16, which has 8 significant bits.
+  static double to_bf16(double x, double variance) {
+    const double error = deviations * std::sqrt(variance);
+    const double step = std::ldexp(1, std::max(std::ilogb(std::fabs(x) + error), -126) - 7);
+    const double place = std::fabs(x) / step, to_middle = std::fabs(place - std::floor(place) - 0.5) * step;
+    return error < to_middle ? 0 : square(std::sqrt(variance) + step * std::sqrt(tie));
   }
   /// Operand k, but max(a, b) > b and b > min(a, b) are decided by a and b: their results are no roundings apart.
   int compared(const Node& n, int k) const {

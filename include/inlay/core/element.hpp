@@ -2,14 +2,16 @@
 // the CPU and in CUDA, double in the reference interpreter); an element type says how a value is stored.
 #pragma once
 
+#include <inlay/core/bfloat16.hpp>
+
 #include <cstdint>
 
 namespace inlay {
 
-enum class Element : std::uint8_t { f32, u8, i32 };
+enum class Element : std::uint8_t { f32, u8, i32, bf16 };
 
 /// Bytes of one stored element.
-constexpr int size_of(Element element) { return element == Element::u8 ? 1 : 4; }
+constexpr int size_of(Element element) { return element == Element::u8 ? 1 : element == Element::bf16 ? 2 : 4; }
 
 namespace detail {
 template <Element>
@@ -26,6 +28,10 @@ template <>
 struct StorageOf<Element::i32> {
   using type = std::int32_t;
 };
+template <>
+struct StorageOf<Element::bf16> {
+  using type = Bfloat16;
+};
 template <class T>
 struct ElementOf;
 template <>
@@ -40,9 +46,13 @@ template <>
 struct ElementOf<std::int32_t> {
   static constexpr Element value = Element::i32;
 };
+template <>
+struct ElementOf<Bfloat16> {
+  static constexpr Element value = Element::bf16;
+};
 }  // namespace detail
 
-/// The C++ type that stores an element: float, std::uint8_t or std::int32_t.
+/// The C++ type that stores an element: float, std::uint8_t, std::int32_t or Bfloat16.
 template <Element E>
 using storage_t = typename detail::StorageOf<E>::type;
 

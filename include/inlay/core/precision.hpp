@@ -1,6 +1,8 @@
-// How exactly contractions multiply. Values in memory are fp32 in any case and sums are accumulated in fp32; with a
-// precision below fp32 a GPU's tensor cores take operands that are rounded when they are loaded.
+// How exactly contractions multiply. Sums are accumulated in fp32 in any case; with a precision below fp32 a GPU's
+// tensor cores take operands that are rounded when they are loaded, or have been when they were stored.
 #pragma once
+
+#include <inlay/core/element.hpp>
 
 #include <cstdint>
 
@@ -12,6 +14,10 @@ enum class Precision : std::uint8_t { fp32, tf32, bf16, fp16 };
 constexpr double unit_roundoff(Precision p) {
   return p == Precision::fp32 ? 0x1p-24 : p == Precision::bf16 ? 0x1p-8 : 0x1p-11;
 }
+
+/// How a GPU's programs store what passes from launch to launch (graph/narrow.hpp says what of it). fp16 would lose
+/// small gradients: that takes loss scaling, which there is not.
+constexpr Element stored_in(Precision p) { return p == Precision::bf16 ? Element::bf16 : Element::f32; }
 
 constexpr const char* name_of(Precision p) {
   return p == Precision::fp32 ? "fp32" : p == Precision::tf32 ? "tf32" : p == Precision::bf16 ? "bf16" : "fp16";

@@ -88,11 +88,11 @@ struct Context {
   INLAY_INLINE V step(kernel::Result<Which>, const V*) const {
     return Which == 0 ? value : index;
   }
-  template <int S, int IndexSlot, class Pool, class I>
-  INLAY_INLINE V step(kernel::Scatter<S, IndexSlot, Pool, I>, const V*) const {
+  template <int S, Element E, int IndexSlot, class Pool, class I>
+  INLAY_INLINE V step(kernel::Scatter<S, E, IndexSlot, Pool, I>, const V*) const {
     auto window = [&](int p, int q, int r, int t) INLAY_LAMBDA {  // in which the pixel is at (r, t)
       const std::int64_t place = std::int64_t{p} * I::s1 + std::int64_t{q} * I::s2 + i3;
-      const V d = read<1>(at<Element::f32>(S, I::sample, place));
+      const V d = read<1>(at<E>(S, I::sample, place));
       const V which = read<1>(at<Element::u8>(IndexSlot, 1, place));
       const V here = constant(static_cast<float>(r * Pool::width + t));
       return cpu::apply<MapOp::select>(cpu::apply<MapOp::equal>(which, here), d, constant(0));
@@ -113,14 +113,15 @@ struct Context {
   INLAY_INLINE static int first_window(int position, int size, int stride) {
     return position < size ? 0 : (position - size) / stride + 1;
   }
-  template <int S, int IndexSlot, class Pool, class I, class J>
-  INLAY_INLINE V step(kernel::Gather<S, IndexSlot, Pool, I, J>, const V*) const {
-    const float* x = at<Element::f32>(S, I::sample, 0);
+  template <int S, Element E, int IndexSlot, class Pool, class I, class J>
+  INLAY_INLINE V step(kernel::Gather<S, E, IndexSlot, Pool, I, J>, const V*) const {
+    const auto* x = at<E>(S, I::sample, 0);
     const std::uint8_t* which = at<Element::u8>(IndexSlot, J::sample, offset<J>());
     auto element = [&](int lane) {
       const int w = which[lane];
-      return x[std::int64_t{i1 * Pool::stride_h - Pool::pad_top + w / Pool::width} * I::s1 +
-               std::int64_t{i2 * Pool::stride_w - Pool::pad_left + w % Pool::width} * I::s2 + i3 + lane];
+      return static_cast<float>(
+          x[std::int64_t{i1 * Pool::stride_h - Pool::pad_top + w / Pool::width} * I::s1 +
+            std::int64_t{i2 * Pool::stride_w - Pool::pad_left + w % Pool::width} * I::s2 + i3 + lane]);
     };
     if constexpr (!vector) return element(0);
     else {

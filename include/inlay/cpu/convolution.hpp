@@ -16,7 +16,7 @@ struct Expansion {
   static constexpr bool is_one = false;
 };
 template <int S, int IndexSlot, class Pool, class I>
-struct Expansion<kernel::Body<kernel::Scatter<S, IndexSlot, Pool, I>>> {
+struct Expansion<kernel::Body<kernel::Scatter<S, Element::f32, IndexSlot, Pool, I>>> {
   static constexpr bool is_one = Pool::tiles;
 
   /// Row h, which has Width pixels of Channels, `pitch` floats apart.

@@ -16,6 +16,8 @@ namespace inlay::cpu {
 /// Allowed: how it may compute contractions.
 template <class P, Policy Allowed = Policy{}>
 class Executor {
+  static_assert(P::stored == Element::f32, "the CPU keeps values in fp32: leave out Program's second argument");
+
  public:
   explicit Executor(int thread_count = default_threads()) : threads(thread_count < 1 ? 1 : thread_count) {
     for (int l = 0; l < P::plan.launches.size; ++l) {

@@ -2,6 +2,8 @@
 // 4 otherwise. It is the compiler's own vector extension, so one source serves every width and g++ and clang++.
 #pragma once
 
+#include <inlay/core/bfloat16.hpp>
+
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -53,17 +55,13 @@ struct Stored<std::uint8_t> {
 static_assert(alignof(Stored<float>::type) == 4 && alignof(Stored<std::uint8_t>::type) == 1);
 }  // namespace detail
 
-/// x rounded to bf16, the upper half of a float: the nearest, even where there are two. NaN stays one.
-inline std::uint32_t bf16_bits(float x) {
-  const auto word = __builtin_bit_cast(std::uint32_t, x);
-  return x != x ? word >> 16 | 64 : (word + 0x7fff + (word >> 16 & 1)) >> 16;
-}
-
 /// Two numbers in bf16. Vectors of pairs are taken apart by a shift and a mask.
 struct Bf16Pair {
   std::uint32_t bits;
 
-  static Bf16Pair of(float first, float second) { return {bf16_bits(first) | bf16_bits(second) << 16}; }
+  static Bf16Pair of(float first, float second) {
+    return {Bfloat16(first).bits | std::uint32_t{Bfloat16(second).bits} << 16};
+  }
 };
 
 template <class T>

@@ -60,12 +60,13 @@ struct Context {
   // One step of a Body; `r` are the registers written so far.
   template <int S, Element E, class I>
   INLAY_DEVICE float step(kernel::Load<S, E, I>, const float*) const {
-    return static_cast<float>(slots.template view<E>(S)[offset<I>()]);
+    return load<E>(S, offset<I>());
   }
   template <int S, Element E, class I, int R>
   INLAY_DEVICE float step(kernel::Store<S, E, I, R>, const float* r) const {
-    slots.template view<E>(S)[offset<I>()] = static_cast<storage_t<E>>(r[R]);
-    return r[R];
+    const storage_t<E> stored = as_stored<E>(r[R]);
+    slots.template view<E>(S)[offset<I>()] = stored;
+    return static_cast<float>(stored);
   }
   template <std::uint32_t Bits>
   INLAY_DEVICE float step(kernel::Constant<Bits>, const float*) const {
@@ -79,25 +80,25 @@ struct Context {
   INLAY_DEVICE float step(kernel::Result<Which>, const float*) const {
     return Which == 0 ? value : index;
   }
-  template <int S, int IndexSlot, class Pool, class I>
-  INLAY_DEVICE float step(kernel::Scatter<S, IndexSlot, Pool, I>, const float*) const {
+  template <int S, Element E, int IndexSlot, class Pool, class I>
+  INLAY_DEVICE float step(kernel::Scatter<S, E, IndexSlot, Pool, I>, const float*) const {
     if constexpr (Pool::tiles) {
-      return scattered<S, IndexSlot, Pool, I>(i1 / Pool::height, i2 / Pool::width);
+      return scattered<S, E, IndexSlot, Pool, I>(i1 / Pool::height, i2 / Pool::width);
     } else {
       const int row = i1 + Pool::pad_top, column = i2 + Pool::pad_left;
       float sum = 0;
       for (int p = first_window(row, Pool::height, Pool::stride_h); p <= row / Pool::stride_h && p < Pool::rows; ++p)
         for (int q = first_window(column, Pool::width, Pool::stride_w);
              q <= column / Pool::stride_w && q < Pool::columns; ++q)
-          sum += scattered<S, IndexSlot, Pool, I>(p, q);
+          sum += scattered<S, E, IndexSlot, Pool, I>(p, q);
       return sum;
     }
   }
-  template <int S, int IndexSlot, class Pool, class I, class J>
-  INLAY_DEVICE float step(kernel::Gather<S, IndexSlot, Pool, I, J>, const float*) const {
+  template <int S, Element E, int IndexSlot, class Pool, class I, class J>
+  INLAY_DEVICE float step(kernel::Gather<S, E, IndexSlot, Pool, I, J>, const float*) const {
     const int which = slots.template view<Element::u8>(IndexSlot)[offset<J>()];
-    return slots.template view<Element::f32>(S)[offset<I>(i1 * Pool::stride_h - Pool::pad_top + which / Pool::width,
-                                                          i2 * Pool::stride_w - Pool::pad_left + which % Pool::width)];
+    return load<E>(S, offset<I>(i1 * Pool::stride_h - Pool::pad_top + which / Pool::width,
+                                i2 * Pool::stride_w - Pool::pad_left + which % Pool::width));
   }
   template <int Number, int Below, class I, int Key0, int Key1>
   INLAY_DEVICE float step(kernel::Random<Number, Below, I, Key0, Key1>, const float* r) const {
@@ -108,13 +109,13 @@ struct Context {
   INLAY_DEVICE float step(kernel::Lookup<S, E, Height, Width, I, Row, Column>, const float* r) const {
     const float row = r[Row], column = r[Column];
     if (!(row >= 0 && row < Height && column >= 0 && column < Width)) return 0;
-    return static_cast<float>(slots.template view<E>(S)[offset<I>(static_cast<int>(row), static_cast<int>(column))]);
+    return load<E>(S, offset<I>(static_cast<int>(row), static_cast<int>(column)));
   }
   template <int S, Element E, int First, int Count, class I>
   INLAY_DEVICE float step(kernel::Channels<S, E, First, Count, I>, const float*) const {
     const int from = i3 + First;
     if (from < 0 || from >= Count) return 0;
-    return static_cast<float>(slots.template view<E>(S)[offset<I>() + First * I::s3]);
+    return load<E>(S, offset<I>() + First * I::s3);
   }
   template <int S, int Which, bool Squares, int Channels, int R>
   INLAY_DEVICE float step(kernel::Accumulate<S, Which, Squares, Channels, R>, const float* r) const {
@@ -137,14 +138,21 @@ struct Context {
   }
 
  private:
+  template <Element E>
+  INLAY_DEVICE float load(int slot, std::int64_t i) const {
+    return static_cast<float>(slots.template view<E>(slot)[i]);
+  }
+  template <Element E>
+  INLAY_DEVICE static storage_t<E> as_stored(float x) {
+    if constexpr (E == Element::bf16) return round_to_bf16(x);
+    else return static_cast<storage_t<E>>(x);
+  }
   /// What window (p, q) gives to the pixel.
-  template <int S, int IndexSlot, class Pool, class I>
+  template <int S, Element E, int IndexSlot, class Pool, class I>
   INLAY_DEVICE float scattered(int p, int q) const {
     const std::int64_t from = offset<I>(p, q);
     const int row = i1 + Pool::pad_top - p * Pool::stride_h, column = i2 + Pool::pad_left - q * Pool::stride_w;
-    return slots.template view<Element::u8>(IndexSlot)[from] == row * Pool::width + column
-               ? slots.template view<Element::f32>(S)[from]
-               : 0.0f;
+    return slots.template view<Element::u8>(IndexSlot)[from] == row * Pool::width + column ? load<E>(S, from) : 0.0f;
   }
   /// The first of the windows along an axis that reach a position.
   INLAY_DEVICE static int first_window(int position, int size, int stride) {

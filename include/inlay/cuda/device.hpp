@@ -18,6 +18,7 @@
 #pragma once
 
 #include <cmath>
+#include <inlay/core/bfloat16.hpp>
 #include <inlay/core/host_device.hpp>
 #include <inlay/cuda/dim3.hpp>
 
@@ -187,6 +188,17 @@ INLAY_HOST_DEVICE inline float absolute(float x) { return std::fabs(x); }
 INLAY_HOST_DEVICE inline float maximum(float a, float b) { return b > a ? b : a; }
 INLAY_HOST_DEVICE inline float minimum(float a, float b) { return b < a ? b : a; }
 INLAY_HOST_DEVICE inline bool is_finite(float x) { return std::isfinite(x); }
+
+/// x rounded to the nearest, even where there are two: one instruction from sm_80 on.
+INLAY_DEVICE Bfloat16 round_to_bf16(float x) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  Bfloat16 rounded;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(rounded.bits) : "f"(x));
+  return rounded;
+#else
+  return Bfloat16(x);
+#endif
+}
 
 INLAY_DEVICE float exp_fast(float x) {
 #if defined(__CUDA_ARCH__)

@@ -23,7 +23,8 @@
 
 namespace inlay::cuda {
 
-/// Contractions multiply in precision P; everything else, and all memory, is fp32.
+/// Contractions multiply in precision P; all other arithmetic is fp32. How values lie in memory is the Program's
+/// choice.
 template <class Program, Precision P = Precision::fp32>
 class Executor {
  public:

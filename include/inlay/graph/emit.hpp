@@ -107,18 +107,22 @@ class Emitter {
     return plan.values.push(Value{.storage = Storage::sums, .count = 2 * count * stage.domain.extents[max_rank - 1]});
   }
 
-  /// The Body of one level: every member, then the stores, then (for pooling) the value that goes on.
+  /// The Body of one level: every member, then the stores, then (for pooling) the value that goes on. What is rounded
+  /// when it is stored is stored as soon as it is there, and goes on as it is stored: the same for all its readers, in
+  /// this stage (sums, masks, pooling) and in later ones.
   constexpr Range emit_level(Place place, const Stage& stage, int last) {
     place.first_step = plan.steps.size;
     for (int m = stage.members.first; m < stage.members.first + stage.members.count; ++m) {
       const int i = plan.members.data[m];
-      if (roles.data[i].level == place.level) member(place, i);
+      if (roles.data[i].level != place.level) continue;
+      member(place, i);
+      if (rounds(i)) register_of.data[i] = store(place, i, value_of(i));
     }
     for (int m = stage.members.first; m < stage.members.first + stage.members.count; ++m) {
       const int i = plan.members.data[m];
       const Role& f = roles.data[i];
       if (f.level != place.level) continue;
-      if (f.stored) store(place, i, value_of(i));
+      if (f.stored && !rounds(i)) store(place, i, value_of(i));
       if (f.update >= 0) store(place, i, parameter_value(f.update));
     }
     if (place.level != Level::side) accumulate(place, stage);
@@ -216,7 +220,7 @@ class Emitter {
       int strides[max_rank] = {};
       contiguous_strides(operand.shape, strides);
       step.kind = StepKind::load;
-      step.element = n.element;
+      step.element = stored_element(n.operands[0]);
       step.slot = slot(place, value_of(roles.data[n.operands[0]].base));
       step.sample_stride = sample_stride(operand);
       const AxisMatch match = match_axes(n.shape, place.domain);
@@ -229,6 +233,7 @@ class Emitter {
       const Node& operand = nodes.data[n.operands[0]];
       const Node& index = nodes.data[n.operands[1]];
       step.kind = n.op == Op::scatter ? StepKind::scatter : StepKind::gather;
+      step.element = stored_element(n.operands[0]);
       step.slot = slot(place, value_of(roles.data[n.operands[0]].base));
       step.index_slot = slot(place, value_of(roles.data[n.operands[1]].base));
       step.window = n.window;
@@ -254,7 +259,7 @@ class Emitter {
     if (n.op == Op::channels) {
       const Node& operand = nodes.data[n.operands[0]];
       step.kind = StepKind::channels;
-      step.element = operand.element;
+      step.element = stored_element(n.operands[0]);
       step.slot = slot(place, value_of(roles.data[n.operands[0]].base));
       step.which = n.index;
       step.channels = operand.shape.extents[operand.shape.rank - 1];
@@ -265,7 +270,7 @@ class Emitter {
     if (n.op == Op::lookup) {
       const Node& image = nodes.data[n.operands[0]];
       step.kind = StepKind::lookup;
-      step.element = image.element;
+      step.element = stored_element(n.operands[0]);
       step.slot = slot(place, value_of(roles.data[n.operands[0]].base));
       step.rows = image.shape.extents[0];
       step.columns = image.shape.extents[1];
@@ -279,6 +284,7 @@ class Emitter {
     return remember(place, i, step);
   }
 
+  constexpr Element stored_element(int operand) const { return nodes.data[roles.data[operand].base].element; }
   constexpr int sample_stride(const Node& n) const { return n.batched ? static_cast<int>(n.shape.count()) : 0; }
 
   constexpr int emit_iota(const Place& place, int b, const Shape& reader) {
@@ -319,7 +325,10 @@ class Emitter {
     return plan.steps.size - 1 - place.first_step;
   }
 
-  constexpr void store(const Place& place, int i, int value) {
+  constexpr bool rounds(int i) const { return roles.data[i].stored && nodes.data[i].element == Element::bf16; }
+
+  /// Gives the register that holds what was stored.
+  constexpr int store(const Place& place, int i, int value) {
     const Node& n = nodes.data[i];
     Step step{.kind = StepKind::store,
               .element = n.element,
@@ -328,6 +337,7 @@ class Emitter {
               .sample_stride = sample_stride(n)};
     contiguous_strides(place.domain, step.strides);
     plan.steps.push(step);
+    return plan.steps.size - 1 - place.first_step;
   }
 
   // --- values ----------------------------------------------------------------------------------------------------

@@ -89,10 +89,10 @@ inline std::int64_t trainable_elements(const Plan& p) {
 }  // namespace detail
 
 /// The plan of any Program (of a training step, say). Counts the trainable parameters.
-template <class Source>
-std::string explain(Program<Source>, const DeviceSpec& device = devices::t4, int batch = 64,
+template <class Source, Element Stored>
+std::string explain(Program<Source, Stored>, const DeviceSpec& device = devices::t4, int batch = 64,
                     Arithmetic arithmetic = Arithmetic::fp32) {
-  const Plan p = thaw(Program<Source>::plan);
+  const Plan p = thaw(Program<Source, Stored>::plan);
   return detail::explain_plan(p, detail::trainable_elements(p), device, batch, arithmetic);
 }
 

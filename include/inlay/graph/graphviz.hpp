@@ -68,9 +68,9 @@ inline std::string graphviz_plan(const Plan& p) {
 
 }  // namespace detail
 
-template <class Source>
-std::string graphviz(Program<Source>) {
-  return detail::graphviz_plan(thaw(Program<Source>::plan));
+template <class Source, Element Stored>
+std::string graphviz(Program<Source, Stored>) {
+  return detail::graphviz_plan(thaw(Program<Source, Stored>::plan));
 }
 /// Of a network's inference.
 template <class Net>

@@ -5,6 +5,7 @@
 
 #include <inlay/graph/fuse.hpp>
 #include <inlay/graph/memory.hpp>
+#include <inlay/graph/narrow.hpp>
 #include <inlay/graph/simplify.hpp>
 
 namespace inlay {
@@ -133,9 +134,11 @@ constexpr Grouping thaw(const FrozenGrouping<S>& frozen) {
   return grouping;
 }
 
-/// All passes over the graph of `Source` (a type with `static constexpr Graph make()`).
+namespace detail {
+
+/// The passes that do not ask how values are stored.
 template <class Source>
-struct Program {
+struct GroupedProgram {
   static constexpr auto graph = freeze<Source>();
 
  private:
@@ -150,9 +153,27 @@ struct Program {
   struct Grouped {
     static constexpr Grouping make() { return group(thaw(simplified)); }
   };
+
+ public:
   static constexpr auto grouped = freeze_grouping<Grouped>();
+};
+
+}  // namespace detail
+
+/// All passes over the graph of `Source` (a type with `static constexpr Graph make()`). `Stored`: how images and
+/// features of a batch lie in memory between launches, f32 or bf16 (narrow.hpp).
+template <class Source, Element Stored = Element::f32>
+struct Program : detail::GroupedProgram<Source> {
+  static constexpr Element stored = Stored;
+
+ private:
+  using Passes = detail::GroupedProgram<Source>;
   struct Planned {
-    static constexpr Plan make() { return memory(emit(thaw(simplified), thaw(grouped))); }
+    static constexpr Plan make() {
+      Graph graph = thaw(Passes::simplified);
+      if constexpr (Stored != Element::f32) narrow(graph, Stored);
+      return memory(emit(graph, thaw(Passes::grouped)));
+    }
   };
 
  public:

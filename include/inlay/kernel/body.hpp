@@ -31,7 +31,8 @@ struct Load {
   using strides = Index;
 };
 
-/// Writes register `Register` to argument `Slot` at the coordinate (and passes it on as its own value).
+/// Writes register `Register` to argument `Slot` at the coordinate (and passes on what lies there then as its own
+/// value, rounded as the element is).
 template <int Slot, Element E, class Index, int Register>
 struct Store {
   static constexpr int slot = Slot;
@@ -63,16 +64,18 @@ struct MaxPool {
 
 /// Max pooling's gradient, read in place: the sum of the pooled values `d` over the windows of Pool in which `index`
 /// names the coordinate. Both are indexed by PooledStrides at the window's row and column.
-template <int Slot, int IndexSlot, class Pool, class PooledStrides>
+template <int Slot, Element E, int IndexSlot, class Pool, class PooledStrides>
 struct Scatter {
   static constexpr int slot = Slot, index_slot = IndexSlot;
+  static constexpr Element element = E;
   using strides = PooledStrides;
 };
 
 /// The element of x that `index` names in the window of the coordinate.
-template <int Slot, int IndexSlot, class Pool, class InputStrides, class PooledStrides>
+template <int Slot, Element E, int IndexSlot, class Pool, class InputStrides, class PooledStrides>
 struct Gather {
   static constexpr int slot = Slot, index_slot = IndexSlot;
+  static constexpr Element element = E;
   using strides = InputStrides;
   using pooled_strides = PooledStrides;
 };

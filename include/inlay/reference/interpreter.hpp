@@ -1,5 +1,6 @@
 // The oracle: walks any Graph at run time in double precision, one obvious loop per primitive. It is slow and
 // plainly right; every executor is tested against it, and it is itself tested against Eigen and finite differences.
+// A node whose element is bf16 is rounded to that.
 #pragma once
 
 #include <inlay/core/random.hpp>
@@ -21,6 +22,11 @@ struct Result {
 };
 
 namespace detail {
+
+/// x as an element holds it.
+inline double as_stored(Element element, double x) {
+  return element == Element::bf16 ? double{static_cast<float>(Bfloat16(static_cast<float>(x)))} : x;
+}
 
 inline double apply(MapOp op, double a, double b, double c) {
   switch (op) {
@@ -60,6 +66,8 @@ class Interpreter {
       const int copies = n.batched ? samples : 1;
       nodes[i].assign(static_cast<std::size_t>(copies * n.shape.count()), 0.0);
       node(n, nodes[i], inputs, parameters);
+      if (n.element == Element::bf16)
+        for (double& x : nodes[i]) x = as_stored(n.element, x);
     }
     result.updated = parameters;
     for (const Output& output : g.outputs) {

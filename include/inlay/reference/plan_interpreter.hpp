@@ -108,7 +108,8 @@ class PlanInterpreter {
     return c.memory->cells[c.first];
   }
 
-  void store(int value, std::int64_t element, double number) {
+  /// Gives what lies there afterwards.
+  double store(int value, std::int64_t element, double number) {
     const Cell c = cell(value, element);
     const Value& v = plan.values.data[value];
     if (v.storage == Storage::input || v.storage == Storage::batch_size) fail("an input is written", value);
@@ -118,7 +119,7 @@ class PlanInterpreter {
     Access& written = c.memory->written[c.first];
     if (written.stage == stage_run) fail("written twice by its stage", value);
     written = {stage_run, evaluation};
-    c.memory->cells[c.first] = number;
+    return c.memory->cells[c.first] = as_stored(v.element, number);
   }
   void arena_owner(const Cell& c, int byte, int value) {
     if (c.memory == &arena) arena.owner.at(c.first + static_cast<std::size_t>(byte)) = value;
@@ -155,7 +156,7 @@ class PlanInterpreter {
     const Window& v = step.window;
     switch (step.kind) {
       case StepKind::load: return load(bound(step.slot), sample + index(step.strides, at));
-      case StepKind::store: store(bound(step.slot), sample + index(step.strides, at), in(0)); return in(0);
+      case StepKind::store: return store(bound(step.slot), sample + index(step.strides, at), in(0));
       case StepKind::constant: return step.value;
       case StepKind::iota: return at[static_cast<std::size_t>(step.which)];
       case StepKind::result: return step.which == 0 ? value : position;

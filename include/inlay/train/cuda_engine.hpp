@@ -32,9 +32,9 @@ struct AddToSums {
 template <class Net, class Optimizer, class Loss, class Metric, Precision Multiplied = Precision::fp32>
 class CudaEngine {
  public:
-  using Training = Program<TrainingGraph<Net, Optimizer, Loss, Metric>>;
-  using Evaluation = Program<EvaluationGraph<Net, Loss, Metric>>;
-  using Prediction = Program<Inference<Net>>;
+  using Training = Program<TrainingGraph<Net, Optimizer, Loss, Metric>, stored_in(Multiplied)>;
+  using Evaluation = Program<EvaluationGraph<Net, Loss, Metric>, stored_in(Multiplied)>;
+  using Prediction = Program<Inference<Net>, stored_in(Multiplied)>;
   static constexpr int number_count = Training::plan.inputs.size - 2;
   static constexpr std::int64_t sample_bytes =
       Prediction::plan.inputs.data[0].shape.count() * size_of(Prediction::plan.inputs.data[0].element);

@@ -16,13 +16,9 @@ inline std::uint32_t round_to_tf32(float x) {
 
 namespace emulator {
 
-/// The 16 bits of x rounded to nearest even, and back.
-inline std::uint32_t to_bf16(float x) {
-  const auto bits = std::bit_cast<std::uint32_t>(x);
-  return std::isnan(x) ? 0x7fffu : (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
-}
 inline float from_bf16(std::uint32_t bits) { return std::bit_cast<float>(bits << 16); }
 
+/// The 16 bits of x rounded to nearest even, and back.
 inline std::uint32_t to_fp16(float x) {
   const std::uint32_t bits = std::bit_cast<std::uint32_t>(x), sign = bits >> 16 & 0x8000u;
   const float magnitude = std::fabs(x);
@@ -82,7 +78,7 @@ void multiply(float (&sums)[4], const std::uint32_t* a, const std::uint32_t* b, 
 template <Precision P>
 std::uint32_t pack(float low, float high) {
   static_assert(P == Precision::bf16 || P == Precision::fp16);
-  if constexpr (P == Precision::bf16) return emulator::to_bf16(low) | emulator::to_bf16(high) << 16;
+  if constexpr (P == Precision::bf16) return Bfloat16(low).bits | std::uint32_t{Bfloat16(high).bits} << 16;
   else return emulator::to_fp16(low) | emulator::to_fp16(high) << 16;
 }
 

@@ -1,0 +1,125 @@
+// Programs that store images and features in bf16: what becomes narrow and what does not, the bytes that this saves,
+// and that all readers of a rounded value see the same number.
+#include "../support/rounded_graph.hpp"
+#include "nets.hpp"
+#include "plan_equivalence.hpp"
+
+#include <inlay/graph/explain.hpp>
+#include <inlay/nn/batch_normalization.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace inlay;
+
+namespace {
+
+using Wide = Program<test::Training<test::Seed>>;
+using Narrow = Program<test::Training<test::Seed>, Element::bf16>;
+
+using NormalisedNet =
+    nn::Sequential<nn::Input<6, 6, 2>, nn::Conv2D<5, 3, nn::Same, nn::NoBias>, nn::BatchNormalization<nn::Relu>,
+                   nn::Residual<nn::Conv2D<5, 3, nn::Same, nn::NoBias>, nn::BatchNormalization<>>, nn::MaxPooling2D<2>,
+                   nn::BatchNormalization<>, nn::Flatten, nn::Dense<3>>;
+
+/// How far the plan with narrow values strays from the graph with a rounding behind each of them, and how far those
+/// roundings move the results.
+struct Strayed {
+  double from_rounded, by_rounding;
+};
+Strayed strayed(const test::Problem& problem, int samples, int small = small_value) {
+  const Graph simplified = simplify(problem.graph);
+  Graph graph = simplified;
+  narrow(graph, Element::bf16, small);
+  const Plan plan = memory(emit(graph, group(simplified)));
+  auto evaluate = [&](const Graph& any) {
+    return reference::evaluate(any, samples, problem.inputs, problem.parameters);
+  };
+  const auto got = reference::execute(plan, samples, problem.inputs, problem.parameters);
+  const auto rounded = evaluate(test::rounded_graph(simplified, plan, false)), exact = evaluate(simplified);
+  return {std::max(test::difference(got.outputs, rounded.outputs), test::difference(got.updated, rounded.updated)),
+          std::max(test::difference(rounded.outputs, exact.outputs), test::difference(rounded.updated, exact.updated))};
+}
+
+template <class Net>
+test::Problem training(int samples) {
+  test::Problem p = test::RandomGraph::problem(test::Training<Net, SGD>::make(), samples, 3);
+  p.inputs[2] = {0.01};
+  for (std::size_t i = 0; i < p.parameters.size(); ++i)
+    for (double& x : p.parameters[i])
+      if (!p.graph.parameters[static_cast<int>(i)].trainable) x = std::fabs(x);
+  return p;
+}
+
+// Sums in double, in another order.
+constexpr double tolerance = 1e-11;
+
+}  // namespace
+
+TEST_CASE("images and features of a batch become bf16, and nothing else") {
+  int narrow_values = 0;
+  for (const Value& v : Narrow::plan.values) {
+    const bool large = v.storage == Storage::arena && v.batched && v.count > small_value;
+    if (v.element == Element::u8 || v.element == Element::i32) continue;
+    CAPTURE(v.node);
+    CHECK(v.element == (large ? Element::bf16 : Element::f32));
+    narrow_values += v.element == Element::bf16;
+  }
+  CHECK(narrow_values >= 6);  // three activations and their gradients
+  for (const Value& v : Wide::plan.values) CHECK(v.element != Element::bf16);
+}
+
+TEST_CASE("steps name the element of the value that they read and write") {
+  const auto& plan = Narrow::plan;
+  for (const Launch& launch : plan.launches)
+    for (int s = launch.stages.first; s < launch.stages.first + launch.stages.count; ++s) {
+      const Stage& stage = plan.stages[s];
+      const Range bodies[] = {stage.a, stage.b, stage.main, stage.post, stage.side};
+      for (const Range& body : bodies)
+        for (int i = body.first; i < body.first + body.count; ++i) {
+          const Step& step = plan.steps[i];
+          const bool in_memory = step.kind == StepKind::load || step.kind == StepKind::store ||
+                                 step.kind == StepKind::scatter || step.kind == StepKind::gather;
+          if (in_memory) CHECK(step.element == plan.values[plan.bindings[launch.bindings.first + step.slot]].element);
+        }
+    }
+}
+
+TEST_CASE("a program's outputs stay f32, however large, and reshapes of them") {
+  using P = Program<Inference<nn::Sequential<nn::Input<12, 12, 3>, nn::Conv2D<4, 3>, nn::Conv2D<4, 3>, nn::Flatten>>,
+                    Element::bf16>;
+  CHECK(P::plan.values[P::plan.outputs[0].value].element == Element::f32);
+  int narrow_values = 0;
+  for (const Value& v : P::plan.values) narrow_values += v.element == Element::bf16;
+  CHECK(narrow_values == 1);
+}
+
+TEST_CASE("the seed network's training step moves half the bytes, in half the arena") {
+  constexpr Cost wide = cost_of(Wide::plan), narrow = cost_of(Narrow::plan);
+  constexpr std::int64_t before = wide.read.per_sample + wide.written.per_sample;
+  constexpr std::int64_t after = narrow.read.per_sample + narrow.written.per_sample;
+  CAPTURE(before);
+  CAPTURE(after);
+  CHECK(after < 0.51 * static_cast<double>(before));  // images and pooling indices are bytes in both
+  CHECK(after >= before / 2);
+  CHECK(narrow.read.shared + narrow.written.shared == wide.read.shared + wide.written.shared);
+  CHECK(Narrow::plan.arena_bytes_per_sample < 0.52 * static_cast<double>(Wide::plan.arena_bytes_per_sample));
+  CHECK(explain(Wide{}).find("moved: 2399.5 KB") != std::string::npos);
+  CHECK(explain(Narrow{}).find("moved: 1220.4 KB") != std::string::npos);
+}
+
+TEST_CASE("all readers of a narrow value read the same rounded number") {
+  for (const test::Problem& problem :
+       {training<test::SmallSeed>(3), training<test::ResidualNet>(3), training<NormalisedNet>(3)}) {
+    const Strayed s = strayed(problem, 3);
+    CHECK(s.from_rounded < tolerance);
+    CHECK(s.by_rounding > 1e-5);
+  }
+}
+
+TEST_CASE("so do readers of random graphs whose every value of a batch is narrow") {
+  for (unsigned seed = 0; seed < 200; ++seed) {
+    CAPTURE(seed);
+    CHECK(strayed(test::RandomGraph::problem(test::RandomGraph(seed).make(20), 2, seed), 2, 0).from_rounded <
+          tolerance);
+  }
+}

@@ -1,0 +1,43 @@
+// The graph that a program computes which rounds to bf16 on its way: what its plan stores so is followed by a node that
+// rounds, which all readers read, and if contractions multiply in bf16 their operands are rounded, too. The reference
+// then says what to expect to the last bit but for an executor's roundings to fp32.
+#pragma once
+
+#include <inlay/graph/graph.hpp>
+#include <inlay/graph/plan.hpp>
+
+namespace inlay::test {
+
+/// P: Plan or FrozenPlan, of the graph `simplified`.
+template <class P>
+Graph rounded_graph(const Graph& simplified, const P& plan, bool operands_rounded) {
+  List<bool> stored(simplified.nodes.size, false);
+  for (const Value& value : plan.values)
+    if (value.element == Element::bf16) stored[value.node] = true;
+  Graph graph = simplified;
+  graph.nodes = {};
+  List<int> renamed(simplified.nodes.size);
+  auto rounded = [&](int i) {
+    const Node n = graph.nodes[i];
+    if (n.element == Element::bf16) return i;
+    return graph.add(Node{.op = Op::map,
+                          .element = Element::bf16,
+                          .batched = n.batched,
+                          .map = MapOp::copy,
+                          .shape = n.shape,
+                          .operand_count = 1,
+                          .operands = {i, -1, -1}});
+  };
+  for (int i = 0; i < simplified.nodes.size; ++i) {
+    Node n = simplified.nodes[i];
+    for (int k = 0; k < n.operand_count; ++k) n.operands[k] = renamed[n.operands[k]];
+    if (operands_rounded && n.op == Op::contraction)
+      for (int k = 0; k < 2; ++k) n.operands[k] = rounded(n.operands[k]);
+    renamed[i] = graph.add(n);
+    if (stored[i]) renamed[i] = rounded(renamed[i]);
+  }
+  for (Output& output : graph.outputs) output.node = renamed[output.node];
+  return graph;
+}
+
+}  // namespace inlay::test
