@@ -1,6 +1,7 @@
 // All of Inlay.
 #pragma once
 
+#include <inlay/cpu/explain.hpp>
 #include <inlay/data/fashion_mnist.hpp>
 #include <inlay/data/idx.hpp>
 #include <inlay/expr/gradients.hpp>

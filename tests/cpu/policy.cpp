@@ -2,6 +2,14 @@
 #include "../support/contraction_graph.hpp"
 #include "../support/program_run.hpp"
 
+#include <inlay/cpu/explain.hpp>
+#include <inlay/nn/activations.hpp>
+#include <inlay/nn/conv2d.hpp>
+#include <inlay/nn/dense.hpp>
+#include <inlay/nn/flatten.hpp>
+#include <inlay/nn/input.hpp>
+#include <inlay/nn/sequential.hpp>
+
 #include <limits>
 
 using namespace inlay;
@@ -60,6 +68,17 @@ TEST_CASE("the algorithm of a convolution is the one estimated to take least") {
   CHECK(chosen(28, 1, 32, Mode::weight_gradient) == Algorithm::direct);
   CHECK(chosen(1, 64, 64, Mode::forward, in_bf16, 1) == Algorithm::compressed);
   CHECK(chosen(1, 64, 64, Mode::weight_gradient, in_bf16, 1) == Algorithm::matrix);
+}
+TEST_CASE("explain names the algorithm of each contraction, and the policy's") {
+  using Net = nn::Sequential<nn::Input<28, 28, 32>, nn::Conv2D<64, 3, nn::Same, nn::Relu>, nn::Conv2D<64, 1>,
+                             nn::Flatten, nn::Dense<10>>;
+  auto has = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
+  const std::string fast = cpu::explain<Net>(), stated = cpu::explain<Net, Numerics::exact, Precision::bf16>();
+  CHECK(has(fast, "Winograd F(4x4, 3x3): conv2d 3x3 32->64"));
+  CHECK(has(fast, "matrix product: conv2d 1x1 64->64"));
+  CHECK(has(stated, "direct sums: conv2d 3x3 32->64"));
+  CHECK(has(stated, "matrix product with weights in bf16: "));
+  MESSAGE(fast);
 }
 TEST_CASE("exact numerics hold 3x3 convolutions to the bound of direct sums") {
   using Source = ContractionGraph<14, 9, 16, 24, 3, 3, 1, 1>;

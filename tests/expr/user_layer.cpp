@@ -97,7 +97,7 @@ TEST_CASE("the fused plan of a training step does what the graph says") {
   constexpr int samples = 3;
   const Graph g = thaw(Training::graph);
   std::vector<reference::Values> parameters = numbers(g, samples);
-  const std::vector<reference::Values> inputs{parameters.back(), {0, 2, 1}, {0.1}, {0.1}, {0.01}};
+  const std::vector<reference::Values> inputs{parameters.back(), {0, 2, 1}, {0.1}, {0.1}, {0.9}, {0.01}, {0.9}, {1}};
   parameters.pop_back();
   const auto expected = reference::evaluate(g, samples, inputs, parameters);
   const auto planned = reference::execute(Training::plan, samples, inputs, parameters);
