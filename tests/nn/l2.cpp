@@ -29,6 +29,12 @@ using Evaluation = EvaluationGraph<N, SparseCategoricalCrossentropy, Accuracy>;
 constexpr int samples = 4;
 const reference::Values labels{0, 2, 1, 1};
 
+/// Without label smoothing; SGD's rate is 0.5, and it has no momentum and no decay.
+std::vector<reference::Values> training_inputs(const reference::Values& images) {
+  return {images, labels, {0}, {0.5}, {0}, {0}, {1}, {0}};
+}
+
+/// And velocities of 0.
 std::vector<reference::Values> parameters() {
   std::mt19937 engine(5);
   std::uniform_real_distribution<double> real(-1, 1);
@@ -36,6 +42,7 @@ std::vector<reference::Values> parameters() {
                                      reference::Values(3)};
   for (reference::Values& values : all)
     for (double& v : values) v = real(engine);
+  for (std::size_t i = 0; i < 4; ++i) all.emplace_back(all[i].size(), 0.0);
   return all;
 }
 
@@ -54,8 +61,7 @@ TEST_CASE("L2 adds its factor times the sum of the kernel's squares to the mean 
       reference::evaluate(Evaluation<Plain>::make(), samples, {in, labels, {0}}, weights).outputs[0][0];
   const double expected = plain / samples + sum_of_squares(weights[0]) / 8 + sum_of_squares(weights[2]) / 32;
   const auto evaluated = reference::evaluate(Evaluation<Penalised>::make(), samples, {in, labels, {0}}, weights);
-  const auto trained =
-      reference::evaluate(Training<Penalised>::make(), samples, {in, labels, {0}, {0.5}, {0}}, weights);
+  const auto trained = reference::evaluate(Training<Penalised>::make(), samples, training_inputs(in), weights);
   CHECK(evaluated.outputs[0][0] / samples == doctest::Approx(expected).epsilon(1e-13));
   CHECK(trained.outputs[0][0] == evaluated.outputs[0][0]);
 }
@@ -63,9 +69,8 @@ TEST_CASE("L2 adds its factor times the sum of the kernel's squares to the mean 
 TEST_CASE("its gradient is twice the factor times the kernel") {
   const auto in = test::random_inputs(Evaluation<Plain>::make(), samples, 2).values[0];
   const auto weights = parameters();
-  const auto plain = reference::evaluate(Training<Plain>::make(), samples, {in, labels, {0}, {0.5}, {0}}, weights);
-  const auto penalised =
-      reference::evaluate(Training<Penalised>::make(), samples, {in, labels, {0}, {0.5}, {0}}, weights);
+  const auto plain = reference::evaluate(Training<Plain>::make(), samples, training_inputs(in), weights);
+  const auto penalised = reference::evaluate(Training<Penalised>::make(), samples, training_inputs(in), weights);
   const double factors[] = {1.0 / 8, 0, 1.0 / 32, 0};
   for (std::size_t p = 0; p < 4; ++p)
     for (std::size_t i = 0; i < weights[p].size(); ++i)
