@@ -40,6 +40,24 @@ using Net = nn::Sequential<nn::Input<6, 10, 3, std::uint8_t>, nn::Rescaling<std:
                            nn::Conv2D<20, 3, nn::Same, nn::Relu>, nn::Flatten, nn::Dense<12, nn::Relu>, nn::Dense<4>>;
 using Training = Program<TrainingGraph<Net, SGD, Squares, Accuracy>>;
 
+/// With enough channels for the weight gradient that sums all taps at once.
+using Wider = nn::Sequential<nn::Input<6, 10, 9>, nn::Conv2D<20, 3, nn::Same, nn::Relu>, nn::MaxPooling2D<2>,
+                             nn::Flatten, nn::Dense<4>>;
+using WiderTraining = Program<TrainingGraph<Wider, SGD, Squares, Accuracy>>;
+
+template <class P, Precision Q, int... L>
+constexpr bool sums_all_taps(std::integer_sequence<int, L...>) {
+  const auto sums = []<class Kernel>(const Kernel*) {
+    if constexpr (requires { typename Kernel::geometry; }) return inlay::cuda::Product<Kernel>::all_taps;
+    else return false;
+  };
+  return (sums(static_cast<const inlay::cuda::in_precision_t<Q, kernel::lowered_t<P, L>>*>(nullptr)) || ...);
+}
+template <class P, Precision Q>
+constexpr bool sums_all_taps() {
+  return sums_all_taps<P, Q>(std::make_integer_sequence<int, P::plan.launches.size>{});
+}
+
 /// A convolution and the sums of each channel over the batch, which its kernel makes on the side.
 struct ConvolutionWithSums {
   static constexpr Graph make() {
@@ -86,6 +104,11 @@ void check_all() {
   CHECK(stray<Training, P>(c, 4) == 0);
   CHECK(stray<Training, P>(c, 4, 1, true) == 0);
   CHECK(stray<WithSums, P>(of_integers<WithSums>(3), 3) == 0);
+  Case wider = of_integers<WiderTraining>(4);
+  wider.inputs[2] = {1};
+  wider.inputs[3] = {0};
+  CHECK(sums_all_taps<WiderTraining, P>() == (P != Precision::tf32));
+  CHECK(stray<WiderTraining, P>(wider, 4) == 0);
 }
 
 }  // namespace

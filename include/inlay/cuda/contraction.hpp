@@ -4,13 +4,17 @@
 
 #include <inlay/cuda/finish.hpp>
 #include <inlay/cuda/multiply.hpp>
+#include <inlay/cuda/multiply_taps.hpp>
 #include <inlay/cuda/runner.hpp>
+
+#include <type_traits>
 
 namespace inlay::cuda {
 
 template <class C>
 struct ContractionRunner : RunnerDefaults {
   using P = Product<C>;
+  using Multiplier = std::conditional_t<P::all_taps, MultiplyTaps<C>, Multiply<C>>;
 
   static constexpr std::int64_t scratch_bytes(int samples) {
     return P::scratch_bytes(samples) + SideSums<P::summed, P::channels>::bytes(sum_parts(samples));
@@ -21,8 +25,14 @@ struct ContractionRunner : RunnerDefaults {
     work_items(samples, std::int64_t{1} * P::pixels * P::groups * P::columns);
     const Split split{P::splits(samples), P::depth_of_each(samples)};
     const Global<float> sums = scratch.from(P::scratch_bytes(samples) / 4);
-    enqueue<Multiply<C>>(stream, {P::row_tiles(samples), P::column_tiles, P::groups * split.parts}, slots, samples,
-                         split, scratch);
+    if constexpr (P::all_taps) {
+      work_items(samples, TapsTile<typename C::geometry>::positions);
+      enqueue<Multiplier>(stream, Multiplier::grid(split.parts), slots, samples, split.parts, split.depth_each,
+                          scratch);
+    } else {
+      enqueue<Multiplier>(stream, {P::row_tiles(samples), P::column_tiles, P::groups * split.parts}, slots, samples,
+                          split, scratch);
+    }
     if constexpr (P::split)
       enqueue<Finish<C>>(stream, Finish<C>::grid(samples), slots, samples, split.parts, scratch, sums);
     if constexpr (P::summed > 0) {

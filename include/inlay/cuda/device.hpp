@@ -173,6 +173,14 @@ namespace inlay::cuda {
 INLAY_DEVICE int lane() { return thread_index() % 32; }
 INLAY_DEVICE int warp() { return thread_index() / 32; }
 
+/// x. The compiler computes what follows from it where that is used, and can't spend registers on keeping it.
+INLAY_DEVICE int computed_here(int x) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("" : "+r"(x));
+#endif
+  return x;
+}
+
 // Mathematics on floats. Exactly rounded, so the same bits everywhere: multiply_add, divide, sqrt (compile CUDA
 // without --use_fast_math). Within 2 units in the last place of the exact value on the GPU: exp, log, tanh, erf.
 // exp_fast is one instruction and a multiplication on the GPU, with an error of 2 + |1.2 x| units. maximum and

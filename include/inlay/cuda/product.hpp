@@ -12,6 +12,7 @@
 
 #include <inlay/cuda/precise.hpp>
 #include <inlay/cuda/side_sums.hpp>
+#include <inlay/cuda/taps_tile.hpp>
 #include <inlay/kernel/kernels.hpp>
 
 #include <cstdint>
@@ -68,8 +69,14 @@ struct Product {
   static constexpr int tapped = taps * tap_channels;
   static constexpr int columns = mode == Mode::data_gradient ? group_inputs : group_outputs;
 
+  /// Does a block sum all taps of a weight gradient (MultiplyTaps)? Then the depth counts positions of TapsTile.
+  static constexpr bool all_taps =
+      weights && (precision == Precision::bf16 || precision == Precision::fp16) && TapsTile<G>::pays;
+
   INLAY_HOST_DEVICE static constexpr int rows(int samples) { return weights ? tapped : samples * pixels; }
-  INLAY_HOST_DEVICE static constexpr int depth(int samples) { return weights ? samples * pixels : tapped; }
+  INLAY_HOST_DEVICE static constexpr int depth(int samples) {
+    return all_taps ? samples * TapsTile<G>::positions : weights ? samples * pixels : tapped;
+  }
 
   // --- the tile ------------------------------------------------------------------------------------------------
 
@@ -139,12 +146,13 @@ struct Product {
   static constexpr int wanted_blocks = 512, least_depth = 256, most_splits = 512;
 
   /// Do sums pass through memory, to be added and finished by a second kernel?
-  static constexpr bool split =
-      !fits_windows || (summed > 0 ? false
-                        : weights  ? groups * column_tiles * ceil_divide(tapped, Shape::rows) < 128
-                                   : pixels <= 16 && tapped > 2 * least_depth);
+  static constexpr bool split = all_taps || !fits_windows ||
+                                (summed > 0 ? false
+                                 : weights  ? groups * column_tiles * ceil_divide(tapped, Shape::rows) < 128
+                                            : pixels <= 16 && tapped > 2 * least_depth);
 
   static constexpr int depth_of_each(int samples) {
+    if (all_taps) return TapsTile<G>::depth_of_each(samples);
     const int total = depth(samples), blocks = row_tiles(samples) * column_tiles * groups;
     int parts = ceil_divide(wanted_blocks, blocks);
     if (parts > ceil_divide(total, least_depth)) parts = ceil_divide(total, least_depth);

@@ -1,0 +1,233 @@
+// How a block multiplies the stream of x with that of dy (taps_tile.hpp) on tensor cores, for all taps of a window.
+// Step by step both come to shared memory: prologues are evaluated once for each element, rounded, and stored position
+// by position, the channels of a position side by side. Both operands of a product have positions for their depth, so
+// matrices are transposed as they are loaded; a tap is where the rows of x begin. Only 16-bit elements can be
+// transposed: tf32 has to do without this walk.
+//
+// x is ahead of dy by what a window reaches, in a ring; what is brought lies beside what is multiplied, so that one
+// barrier a step is enough. Chunks of 16 bytes are exchanged within their position (`chunk_at`), so that neither
+// storing words nor loading the same chunk of 8 neighbouring positions, wherever they begin, meets a bank twice.
+#pragma once
+
+#include <inlay/cuda/context.hpp>
+#include <inlay/cuda/product.hpp>
+#include <inlay/cuda/tensor_core.hpp>
+#include <inlay/cuda/unroll.hpp>
+
+namespace inlay::cuda {
+
+/// The part of the result that a block of TapsWalk computes, and the first position of its part of the depth.
+struct TapsPlace {
+  int input_tile, output_tile, begin, thread;
+};
+
+template <class C>
+struct TapsWalk {
+  using P = Product<C>;
+  using G = typename C::geometry;
+  using T = TapsTile<G>;
+  static_assert(P::precision == Precision::bf16 || P::precision == Precision::fp16);
+
+  using Entry = Vector<int, 4>;
+  using Pair = Vector<float, 2>;
+  using Sums = float[G::S][T::row_blocks][T::column_blocks][4];
+  struct Side {
+    float of_channel[2];  // the thread's share of the sums of dy, before rounding
+  };
+
+  /// Of one operand with `Channels` channels a position.
+  template <int Channels>
+  struct Lines {
+    static constexpr int words = Channels / 2, chunks = Channels / 8;  // of a position
+    static constexpr int each = T::step * words / T::threads;          // words of a step that a thread brings
+    static constexpr int apart = T::threads / words;                   // positions between them
+    static_assert(T::threads % words == 0 && apart * each == T::step && 8 % chunks == 0);
+
+    INLAY_HOST_DEVICE static constexpr int word_of(int thread) { return thread % words; }
+    INLAY_HOST_DEVICE static constexpr int position_of(int thread, int i) { return thread / words + i * apart; }
+    /// Where chunk `chunk` of a position lies; 8 positions further on lies 8 * chunks chunks further on.
+    INLAY_HOST_DEVICE static constexpr int chunk_at(int position, int chunk) {
+      return position * chunks + (chunk ^ static_cast<int>(static_cast<unsigned>(position) / (8 / chunks) % chunks));
+    }
+  };
+  using X = Lines<T::inputs>;
+  using Dy = Lines<T::outputs>;
+  /// Beside the sums, registers suffice for loading 8 words at a time.
+  static constexpr int portions = X::each + Dy::each > 8 ? 2 : 1;
+  static constexpr int x_each = X::each / portions, dy_each = Dy::each / portions;
+  static_assert(x_each * portions == X::each && dy_each * portions == Dy::each);
+  static constexpr int x_chunks = T::x_positions * X::chunks, dy_chunks = T::dy_positions * Dy::chunks;
+
+  /// Multiplies `steps` steps. In round i step i of x is brought, step i - ahead of dy, and the step before that is
+  /// multiplied. Half of the warps begin a round with the one and half with the other, so that the tensor cores have
+  /// work while memory is waited for.
+  template <class Slots>
+  INLAY_DEVICE static Side walk(const Slots& slots, const TapsPlace& at, int steps, int samples, Sums& sums) {
+    const auto x_tile = shared_array<Chunk>(0, x_chunks), dy_tile = shared_array<Chunk>(16 * x_chunks, dy_chunks);
+    const auto x_words = shared_array<std::uint32_t>(0, 4 * x_chunks);
+    const auto dy_words = shared_array<std::uint32_t>(16 * x_chunks, 4 * dy_chunks);
+    const auto table = shared_array<int>(16 * (x_chunks + dy_chunks), T::table_numbers);
+    const bool brings_first = warp() / 4 % 2 == 0;
+    Side side = {};
+    fill_table(table, at, 0, samples);
+    sync_threads();
+    int x_next = 0, x_now = 0;  // positions in the ring: of the step that is brought, of the one that is multiplied
+    INLAY_NO_UNROLL
+    for (int round = 0; round <= steps + T::ahead; ++round) {
+      INLAY_NO_UNROLL
+      for (int turn = 0; turn < 2; ++turn) {  // one copy of either
+        if ((turn == 0) != brings_first) {
+          if (round > T::ahead) multiply_step(x_tile, dy_tile, x_now, (round - 1) % 2 * T::step, sums);
+        } else if (round < steps + T::ahead) {
+          INLAY_NO_UNROLL
+          for (int portion = 0; portion < portions; ++portion) {
+            const int thread = computed_here(at.thread);
+            std::uint32_t x[x_each], dy[dy_each];
+            fetch(slots, table, {at.input_tile, at.output_tile, at.begin, thread}, round, portion, x, dy, side);
+            place<X>(x_words, x_next, thread, portion, x);
+            place<Dy>(dy_words, round % 2 * T::step, thread, portion, dy);
+          }
+          fill_table(table, at, round + 1, samples);
+        }
+      }
+      x_next = x_next + T::step < T::x_positions ? x_next + T::step : 0;
+      if (round > T::ahead) x_now = x_now + T::step < T::x_positions ? x_now + T::step : 0;
+      sync_threads();
+    }
+    return side;
+  }
+
+  /// Calls f(row of dw, channel of dy, that sum and the next channel's) for the thread's sums.
+  template <class F>
+  INLAY_DEVICE static void each_pair(const TapsPlace& at, const Sums& sums, F f) {
+    const Part part(warp());
+    const int first = at.input_tile * T::inputs + part.input + lane() / 4;
+    const int column = at.output_tile * T::outputs + part.output + lane() % 4 * 2;
+    INLAY_UNROLL
+    for (int s = 0; s < G::S; ++s) INLAY_UNROLL
+    for (int i = 0; i < T::row_blocks; ++i) INLAY_UNROLL
+    for (int j = 0; j < T::column_blocks; ++j) INLAY_UNROLL
+    for (int half = 0; half < 2; ++half) {
+      const int channel = first + 16 * i + 8 * half;
+      if (G::C % T::inputs == 0 || channel < G::C)
+        f((part.tap_row * G::S + s) * G::C + channel, column + 8 * j,
+          Pair{sums[s][i][j][2 * half], sums[s][i][j][2 * half + 1]});
+    }
+  }
+
+ private:
+  /// What the warp computes of the block's tile: a row of taps, and its first channels.
+  struct Part {
+    int tap_row, input, output;
+    INLAY_DEVICE explicit Part(int warp)
+        : tap_row(warp % G::R),
+          input(warp / G::R % T::row_warps * (16 * T::row_blocks)),
+          output(warp / G::R / T::row_warps * (8 * T::column_blocks)) {}
+  };
+
+  /// Where the positions of round `round` lie: sample, row, column, and whether there is such an element (if not, the
+  /// first one of all, which can be read). First those of x, then those of dy.
+  template <class Table>
+  INLAY_DEVICE static void fill_table(Table table, const TapsPlace& at, int round, int samples) {
+    if (at.thread >= 2 * T::step) return;
+    const bool of_x = at.thread < T::step;
+    const int place = of_x ? at.thread : at.thread - T::step, step = of_x ? round : round - T::ahead;
+    const int position = at.begin + step * T::step + place, in_sample = position % T::positions;
+    const int sample = position / T::positions, in_stripe = in_sample % (T::rows * T::pitch);
+    const int in_row = in_stripe % T::pitch;
+    const int row = in_stripe / T::pitch - (of_x ? G::pad_top : 0);
+    const int column = in_sample / (T::rows * T::pitch) * T::stripe_columns + in_row - (of_x ? G::pad_left : 0);
+    const bool inside = step >= 0 && sample < samples && row >= 0 && row < (of_x ? G::H : G::P) && column >= 0 &&
+                        column < (of_x ? G::W : G::Q) && (of_x || in_row < T::stripe_columns);
+    const int first = 4 * (round % 2 * (2 * T::step) + at.thread);
+    if (inside) table.store4(first, {sample, row, column, 1});
+    else table.store4(first, {0, 0, 0, 0});
+  }
+
+  /// Global memory to registers: a portion of the thread's words of round `round`. No branches, so that all loads are
+  /// under way before the first of them is waited for.
+  template <class Slots, class Table>
+  INLAY_DEVICE static void fetch(const Slots& slots, Table table, const TapsPlace& at, int round, int portion,
+                                 std::uint32_t (&x)[x_each], std::uint32_t (&dy)[dy_each],
+                                 [[maybe_unused]] Side& side) {
+    const int of_x = round % 2 * (2 * T::step), of_dy = of_x + T::step;
+    const int input = at.input_tile * T::inputs + 2 * X::word_of(at.thread);
+    const int output = at.output_tile * T::outputs + 2 * Dy::word_of(at.thread);
+    INLAY_UNROLL
+    for (int i = 0; i < x_each; ++i) {
+      const Entry entry = table.load4(4 * (of_x + X::position_of(at.thread, portion * x_each + i)));
+      const Pair pair = elements<typename C::a, G::C, T::inputs>(slots, entry, input);
+      x[i] = pack<P::precision>(pair[0], pair[1]);
+    }
+    INLAY_UNROLL
+    for (int i = 0; i < dy_each; ++i) {
+      const Entry entry = table.load4(4 * (of_dy + Dy::position_of(at.thread, portion * dy_each + i)));
+      const Pair pair = elements<typename C::b, G::K, T::outputs>(slots, entry, output);
+      if constexpr (P::sided) {
+        side.of_channel[0] += pair[0];
+        side.of_channel[1] += pair[1];
+      }
+      dy[i] = pack<P::precision>(pair[0], pair[1]);
+    }
+  }
+  /// Two channels of an operand that has `Channels` of them, of which tiles of `TileChannels` are brought.
+  template <class Prologue, int Channels, int TileChannels, class Slots>
+  INLAY_DEVICE static Pair elements(const Slots& slots, const Entry& entry, int channel) {
+    constexpr bool whole = Channels % TileChannels == 0, even = Channels % 2 == 0;
+    const bool inside = whole || channel < Channels, next_inside = even ? inside : channel + 1 < Channels;
+    const int first = inside ? channel : 0, next = even || next_inside ? first + 1 : first;
+    const Context<Slots> at_first{slots, entry[0], 0, entry[1], entry[2], first};
+    const Context<Slots> at_next{slots, entry[0], 0, entry[1], entry[2], next};
+    const float low = at_first.run(Prologue{}), high = at_next.run(Prologue{});
+    return {inside && entry[3] != 0 ? low : 0.0f, next_inside && entry[3] != 0 ? high : 0.0f};
+  }
+
+  /// Registers to shared memory: a portion of the step from position `first` on, a multiple of 8.
+  template <class Lines, class Words, int Count>
+  INLAY_DEVICE static void place(Words words, int first, int thread, int portion,
+                                 const std::uint32_t (&of_position)[Count]) {
+    const int word = Lines::word_of(thread);
+    INLAY_UNROLL
+    for (int i = 0; i < Count; ++i) {
+      const int chunk = Lines::chunk_at(Lines::position_of(thread, portion * Count + i), word / 4);
+      words[first * Lines::words + 4 * chunk + word % 4] = of_position[i];
+    }
+  }
+
+  /// sums += x * dy for the positions of dy from `dy_first` on; the first tap begins at position `x_first` of x. Chunks
+  /// of a position are exchanged, and the warp's begin at a multiple of their number: the i-th after one is where bits
+  /// of i are flipped.
+  template <class Chunks>
+  INLAY_DEVICE static void multiply_step(Chunks x, Chunks dy, int x_first, int dy_first, Sums& sums) {
+    const int thread = computed_here(thread_index()), l = thread % 32;
+    const Part part(thread / 32);
+    const int dy_lane = Dy::chunk_at(l % 16, part.output / 8 + l / 16);
+    INLAY_NO_UNROLL
+    for (int depth = 0; depth < T::step; depth += 16) {
+      std::uint32_t b[T::column_blocks][2];
+      INLAY_UNROLL
+      for (int j = 0; j < T::column_blocks; j += 2) {  // positions 0 to 7, 8 to 15 of a chunk; the same of the next
+        const Chunk m = load_matrices<true>(dy, ((dy_first + depth) * Dy::chunks + dy_lane) ^ j);
+        b[j][0] = m[0];
+        b[j][1] = m[1];
+        b[j + 1][0] = m[2];
+        b[j + 1][1] = m[3];
+      }
+      INLAY_UNROLL
+      for (int s = 0; s < G::S; ++s) {
+        const int further = part.tap_row * T::pitch + s + l % 8 + l / 16 * 8, first = x_first + depth;
+        const int from = first + further < T::x_positions ? first : first - T::x_positions;
+        const int chunk = from * X::chunks + X::chunk_at(further, part.input / 8 + l / 8 % 2);
+        INLAY_UNROLL
+        for (int i = 0; i < T::row_blocks; ++i) {  // positions 0 to 7 of a chunk, of the next; the same of 8 to 15
+          const Chunk m = load_matrices<true>(x, chunk ^ (2 * i));
+          const std::uint32_t a[4] = {m[0], m[1], m[2], m[3]};
+          INLAY_UNROLL
+          for (int j = 0; j < T::column_blocks; ++j) multiply_fragments<P::precision>(sums[s][i][j], a, b[j]);
+        }
+      }
+    }
+  }
+};
+
+}  // namespace inlay::cuda
