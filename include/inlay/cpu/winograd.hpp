@@ -155,4 +155,63 @@ INLAY_INLINE void square(Transform transform, Read read, Write write) {
   });
 }
 
+// The transforms of tiles in memory. They are functions of few sizes and not inlined, so that kernels of equal sizes
+// share them: unrolled as they are, a compiler takes long over each.
+
+/// B^T d B of Channels channels (whole vectors). rows: where each of the patch's rows begins, pixels being PixelFloats
+/// apart; frequency f goes to `to + f * Step`.
+template <int Tile, int Channels, int PixelFloats, int Step>
+[[gnu::noinline]] void transform_input(const float* const (&rows)[Transforms<Tile>::patch], float* to) {
+  using T = Transforms<Tile>;
+  for (int c = 0; c < Channels; c += lanes)
+    square<T::patch, T::patch>([](const auto& d, auto& v) INLAY_LAMBDA { T::input(d, v); },
+                               [&](int i, int j) INLAY_LAMBDA { return load_vector(rows[i] + c + j * PixelFloats); },
+                               [&](int i, int j, Vector v)
+                                   INLAY_LAMBDA { store_vector(to + (i * T::patch + j) * Step + c, v); });
+}
+
+/// A dy A^T of Channels channels of an image with rows of RowFloats.
+template <int Tile, int Channels, int RowFloats, int Step>
+[[gnu::noinline]] void transform_gradient(const float* dy, float* to) {
+  using T = Transforms<Tile>;
+  for (int k = 0; k < Channels; k += lanes)
+    square<Tile, T::patch>(
+        [](const auto& e, auto& d) INLAY_LAMBDA { T::gradient(e, d); },
+        [&](int i, int j) INLAY_LAMBDA { return load_vector(dy + i * RowFloats + j * Channels + k); },
+        [&](int i, int j, Vector d) INLAY_LAMBDA { store_vector(to + (i * T::patch + j) * Step + k, d); });
+}
+
+/// A^T m A of Panels panels of Width channels, which lie Step floats apart: pixels[Tile][Tile][Panels * Width].
+template <int Tile, int Panels, int Width, int Step>
+[[gnu::noinline]] void transform_output(const float* m, float* pixels) {
+  using T = Transforms<Tile>;
+  for (int panel = 0; panel < Panels; ++panel)
+    for (int k = 0; k < Width; k += lanes)
+      square<T::patch, Tile>(
+          [](const auto& x, auto& y) INLAY_LAMBDA { T::output(x, y); },
+          [&](int i, int j)
+              INLAY_LAMBDA { return load_vector(m + std::int64_t{(i * T::patch + j) * Panels + panel} * Step + k); },
+          [&](int i, int j, Vector y)
+              INLAY_LAMBDA { store_vector(pixels + ((i * Tile + j) * Panels + panel) * Width + k, y); });
+}
+
+/// G g G^T of a vector of channels; g[3 r + s]. Frequency f goes to `to + f * step`.
+template <int Tile>
+[[gnu::noinline]] void transform_weights(const Vector (&g)[9], float* to, std::int64_t step) {
+  using T = Transforms<Tile>;
+  square<3, T::patch>([](const auto& x, auto& u) INLAY_LAMBDA { T::weight(x, u); },
+                      [&](int r, int s) INLAY_LAMBDA { return g[3 * r + s]; },
+                      [&](int i, int j, Vector v) INLAY_LAMBDA { store_vector(to + (i * T::patch + j) * step, v); });
+}
+
+/// G^T u G of a vector of channels; u[f]. Tap 3 r + s goes to `to + (3 r + s) * step`.
+template <int Tile>
+[[gnu::noinline]] void transform_weight_gradient(const Vector (&u)[Transforms<Tile>::patch * Transforms<Tile>::patch],
+                                                 float* to, std::int64_t step) {
+  using T = Transforms<Tile>;
+  square<T::patch, 3>([](const auto& x, auto& g) INLAY_LAMBDA { T::weight_gradient(x, g); },
+                      [&](int i, int j) INLAY_LAMBDA { return u[i * T::patch + j]; },
+                      [&](int r, int s, Vector g) INLAY_LAMBDA { store_vector(to + (3 * r + s) * step, g); });
+}
+
 }  // namespace inlay::cpu::winograd

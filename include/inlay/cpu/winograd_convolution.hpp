@@ -42,23 +42,6 @@ struct TileBlocks {
   }();
 };
 
-/// V[f][t][channel] of tiles first, ..., first + count - 1 of an image with PixelFloats a pixel; `corner(row, column,
-/// starts)` sets where each of the rows of a tile begins.
-template <int Tile, int Channels, int PixelFloats, int TileColumns, int Pitch, class Corner>
-void transform_input(int first, int count, float* out, Corner corner) {
-  using T = winograd::Transforms<Tile>;
-  for (int t = 0; t < count; ++t) {
-    const float* starts[T::patch];
-    corner((first + t) / TileColumns * Tile, (first + t) % TileColumns * Tile, starts);
-    float* to = out + t * Channels;
-    for (int c = 0; c < Channels; c += lanes, to += lanes)
-      winograd::square<T::patch, T::patch>(
-          [](const auto& d, auto& v) INLAY_LAMBDA { T::input(d, v); },
-          [&](int i, int j) INLAY_LAMBDA { return load_vector(starts[i] + c + j * PixelFloats); },
-          [&](int i, int j, Vector v) INLAY_LAMBDA { store_vector(to + (i * T::patch + j) * Pitch * Channels, v); });
-  }
-}
-
 /// Is the operand an image as it lies in memory, its channels whole vectors?
 template <class Prologue>
 inline constexpr bool is_plain_image = false;
@@ -144,17 +127,13 @@ struct WinogradPass {
   static void pack(float* packed, Share share, Weight weight) {
     const auto part = share.of(In);
     for (int c = part.first; c < part.end; ++c)
-      for (int k = 0; k < out_pitch; k += lanes)
-        winograd::square<3, T::patch>(
-            [](const auto& g, auto& u) INLAY_LAMBDA { T::weight(g, u); },
-            [&](int r, int s) INLAY_LAMBDA {
-              Vector v{};
-              for (int lane = 0; lane < lanes; ++lane)
-                if (k + lane < OutC) v[lane] = weight(r, s, c, k + lane);
-              return v;
-            },
-            [&](int i, int j, Vector v)
-                INLAY_LAMBDA { store_vector(packed + (std::int64_t{i * T::patch + j} * In + c) * out_pitch + k, v); });
+      for (int k = 0; k < out_pitch; k += lanes) {
+        Vector g[9] = {};
+        for (int tap = 0; tap < 9; ++tap)
+          for (int lane = 0; lane < lanes; ++lane)
+            if (k + lane < OutC) g[tap][lane] = weight(tap / 3, tap % 3, c, k + lane);
+        winograd::transform_weights<Tile>(g, packed + std::int64_t{c} * out_pitch + k, std::int64_t{In} * out_pitch);
+      }
   }
 
   static void run(const Slot* slots, int sample, Memory memory, Share share) {
@@ -169,10 +148,13 @@ struct WinogradPass {
       const int needed = Tiles::rows_before(first + count);
       Corners::gather(image, slots, sample, filled, needed);
       filled = needed;
-      transform_input<Tile, channels, Corners::pixel_floats, Tiles::columns, Tiles::pitch>(
-          first, count, v, [&](int row, int column, const float*(&starts)[T::patch]) INLAY_LAMBDA {
-            Corners::find(slots, sample, row, column, image, starts);
-          });
+      for (int t = 0; t < count; ++t) {
+        const float* rows_of_tile[T::patch];
+        Corners::find(slots, sample, (first + t) / Tiles::columns * Tile, (first + t) % Tiles::columns * Tile, image,
+                      rows_of_tile);
+        winograd::transform_input<Tile, channels, Corners::pixel_floats, Tiles::pitch * channels>(rows_of_tile,
+                                                                                                  v + t * channels);
+      }
       const int row = first / Tiles::columns * Tile;
       Ahead ahead{Read::at(slots, sample, Loaded::row_bytes != 0 ? needed + Image::first_row : row),
                   Stored::at(slots, sample, row / Pool::height)};
@@ -202,15 +184,7 @@ struct WinogradPass {
 
   /// Output transform of one tile, then the epilogue on its pixels inside the image.
   static void finish_tile(const Slot* slots, int sample, int tile, const float* m, float* pixels) {
-    for (int panel = 0; panel < panels; ++panel)
-      for (int k = 0; k < width; k += lanes)
-        winograd::square<T::patch, Tile>(
-            [](const auto& x, auto& y) INLAY_LAMBDA { T::output(x, y); },
-            [&](int i, int j) INLAY_LAMBDA {
-              return load_vector(m + (std::int64_t{i * T::patch + j} * panels + panel) * Tiles::pitch * width + k);
-            },
-            [&](int i, int j, Vector y)
-                INLAY_LAMBDA { store_vector(pixels + (i * Tile + j) * out_pitch + panel * width + k, y); });
+    winograd::transform_output<Tile, panels, width, Tiles::pitch * width>(m, pixels);
     const int p = tile / Tiles::columns * Tile, q = tile % Tiles::columns * Tile;
     float* pooled = pixels + Tile * Tile * out_pitch;
     for (int i = 0; i < Tile && p + i < OutH; ++i) {
@@ -312,12 +286,15 @@ requires(winograd_tile(Choice) >
       Gradient::template fill<B>(dy, slots, n);
       for (int t = 0; t < Tiles::count; t += block) {
         const int more = Tiles::count - t < block ? Tiles::count - t : block;
-        transform_input<tile, Image::channels, Corners::pixel_floats, Tiles::columns, tile_pitch>(
-            t, more, v + tiles * Image::channels,
-            [&](int row, int column, const float*(&starts)[T::patch])
-                INLAY_LAMBDA { Corners::find(slots, n, row, column, image, starts); });
-        transform_gradient(dy, t, more, d + tiles * pitch);
-        tiles += more;
+        for (int i = t; i < t + more; ++i, ++tiles) {
+          const int row = i / Tiles::columns * tile, column = i % Tiles::columns * tile;
+          const float* rows_of_tile[T::patch];
+          Corners::find(slots, n, row, column, image, rows_of_tile);
+          winograd::transform_input<tile, Image::channels, Corners::pixel_floats, tile_pitch * Image::channels>(
+              rows_of_tile, v + tiles * Image::channels);
+          winograd::transform_gradient<tile, pitch, Gradient::columns * pitch, tile_pitch * pitch>(
+              dy + (row * Gradient::columns + column) * pitch, d + tiles * pitch);
+        }
         if (whole_images && tiles + more <= block && n + 1 < first + count) continue;
         for (int f = 0; f < frequencies; ++f)
           for (int panel = 0; panel < panels; ++panel)
@@ -341,14 +318,12 @@ requires(winograd_tile(Choice) >
     const auto part = share.of(G::C);
     alignas(64) float taps[9 * pitch];
     for (int c = part.first; c < part.end; ++c) {
-      for (int k = 0; k < pitch; k += lanes)
-        winograd::square<T::patch, 3>(
-            [](const auto& u, auto& g) INLAY_LAMBDA { T::weight_gradient(u, g); },
-            [&](int i, int j) INLAY_LAMBDA {
-              return partials.sum<Vector>(((std::int64_t{i * T::patch + j} * panels + k / width) * in + c) * width +
-                                          k % width);
-            },
-            [&](int r, int s, Vector g) INLAY_LAMBDA { store_vector(taps + (r * 3 + s) * pitch + k, g); });
+      for (int k = 0; k < pitch; k += lanes) {
+        Vector u[frequencies];
+        for (int f = 0; f < frequencies; ++f)
+          u[f] = partials.sum<Vector>(((std::int64_t{f} * panels + k / width) * in + c) * width + k % width);
+        winograd::transform_weight_gradient<tile>(u, taps + k, pitch);
+      }
       for (int tap = 0; tap < 9; ++tap)
         run_row<typename E::main, G::K>(slots, 0, tap / 3, tap % 3, c, 0, G::K, from(taps + tap * pitch), no_output);
     }
@@ -358,21 +333,6 @@ requires(winograd_tile(Choice) >
             slots, 0, 0, 0, 0, 0, G::K,
             [&](auto& context, int k) { context.value = partials.sum<decltype(context.value)>(weight_floats + k); },
             no_output);
-  }
-
- private:
-  /// D[f][t][k] = A dy A^T of each tile.
-  static void transform_gradient(const float* dy, int first, int count, float* out) {
-    for (int t = 0; t < count; ++t) {
-      const float* corner =
-          dy + ((first + t) / Tiles::columns * tile * Gradient::columns + (first + t) % Tiles::columns * tile) * pitch;
-      for (int k = 0; k < pitch; k += lanes)
-        winograd::square<tile, T::patch>(
-            [](const auto& e, auto& d) INLAY_LAMBDA { T::gradient(e, d); },
-            [&](int i, int j) INLAY_LAMBDA { return load_vector(corner + (i * Gradient::columns + j) * pitch + k); },
-            [&](int i, int j, Vector d)
-                INLAY_LAMBDA { store_vector(out + (std::int64_t{i * T::patch + j} * tile_pitch + t) * pitch + k, d); });
-    }
   }
 };
 
