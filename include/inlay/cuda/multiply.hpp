@@ -4,6 +4,7 @@
 #pragma once
 
 #include <inlay/cuda/epilogue.hpp>
+#include <inlay/cuda/halo_walk.hpp>
 #include <inlay/cuda/simt_walk.hpp>
 #include <inlay/cuda/tensor_walk.hpp>
 
@@ -20,7 +21,8 @@ template <class C>
 struct Multiply {
   using P = Product<C>;
   using S = typename P::Shape;
-  using Walk = std::conditional_t<P::precision == Precision::fp32, SimtWalk<C>, TensorWalk<C>>;
+  using Walk = std::conditional_t<P::precision == Precision::fp32, SimtWalk<C>,
+                                  std::conditional_t<has_halo_tile<C>, HaloWalk<C>, TensorWalk<C>>>;
   static constexpr int threads = S::threads;
   static constexpr int least_blocks = P::precision == Precision::fp32 ? 0 : 3;  // of at most 168 registers
 
