@@ -174,6 +174,30 @@ bool places_differ() {
          places.size() == static_cast<std::size_t>(H::rows * H::padded_columns * H::slab_chunks);
 }
 
+/// Are the weights of a step written to different banks, 128 bytes at a time, and loaded from different ones?
+template <class Contraction, Precision P>
+bool weights_differ() {
+  using Weights = inlay::cuda::HaloWeights<in_precision_t<P, Contraction>>;
+  static_assert(Weights::in_quads);
+  constexpr int words = P == Precision::tf32 ? 4 : 2;  // that a thread writes at once
+  for (int first = 0; first < Weights::line_quads * Weights::lines; first += 32 / words) {
+    std::set<int> banks;
+    for (int thread = first; thread < first + 32 / words; ++thread)
+      for (int w = 0; w < words; ++w) {
+        const int word = thread % Weights::line_quads * words + w;
+        banks.insert((4 * Weights::chunk_at(thread / Weights::line_quads, word / 4) + word % 4) % 32);
+      }
+    if (banks.size() != 32) return false;
+  }
+  for (int line = 0; line < Weights::lines; line += 8)
+    for (int chunk = 0; chunk < Weights::line_chunks; ++chunk) {
+      std::set<int> banks;
+      for (int i = line; i < line + 8; ++i) banks.insert(Weights::chunk_at(i, chunk) % 8);
+      if (banks.size() != 8) return false;
+    }
+  return true;
+}
+
 template <int H, int W, int C>
 using Plain = Forward<Square<H, W, C, 64, 3, 3, 1>>;
 template <int H, int W, int C>
@@ -276,6 +300,16 @@ TEST_CASE("eight chunks of a halo tile are loaded from different banks") {
   CHECK(most_on_a_bank<Plain<14, 14, 16>>(3) == 2);
   CHECK(most_on_a_bank<Plain<15, 15, 32>>(3) == 2);
   CHECK(most_on_a_bank<Halved<14, 14, 64>>(3) == 2);
+}
+
+TEST_CASE("weights beside a halo tile are written and loaded without bank conflicts") {
+  CHECK(weights_differ<Forward<Square<8, 8, 64, 64, 3, 3, 1>>, Precision::bf16>());
+  CHECK(weights_differ<Forward<Square<8, 8, 64, 32, 3, 3, 1>>, Precision::bf16>());
+  CHECK(weights_differ<Forward<Square<8, 8, 64, 16, 3, 3, 1>>, Precision::bf16>());
+  CHECK(weights_differ<DataGradient<Square<8, 8, 64, 64, 3, 3, 1>>, Precision::bf16>());
+  CHECK(weights_differ<DataGradient<Square<8, 8, 16, 64, 3, 3, 1>>, Precision::bf16>());
+  CHECK(weights_differ<DataGradient<Square<8, 8, 64, 64, 3, 3, 1>>, Precision::tf32>());
+  CHECK(weights_differ<DataGradient<Square<8, 8, 16, 64, 3, 3, 1>>, Precision::tf32>());
 }
 
 TEST_CASE("chunks of a halo tile lie apart") {

@@ -8,6 +8,7 @@
 // is, where each 16 bytes of it lie, and whether all of it fits.
 #pragma once
 
+#include <inlay/cuda/integers.hpp>
 #include <inlay/cuda/product.hpp>
 
 #include <numeric>
@@ -89,7 +90,7 @@ struct HaloTile {
 
   /// Where chunk c lies of a pixel that is number `place` of row_turns * row + column = `turn`.
   INLAY_HOST_DEVICE static constexpr int chunk_at(int place, int turn, int c) {
-    return place * slab_chunks + (c ^ (turn / line_pixels % slab_chunks));
+    return place * slab_chunks + (c ^ modulo(quotient(turn, line_pixels), slab_chunks));
   }
   INLAY_HOST_DEVICE static constexpr int chunk_at(Pixel in_tile, int c) {
     return chunk_at(in_tile.row * pitch + in_tile.column, in_tile.row * row_turns + in_tile.column, c);

@@ -84,18 +84,28 @@ struct TensorTiles {
     }
   }
 
+  /// Four neighbouring elements, rounded, to quad `quad` of a line whose chunk c lies at first + place_of(c).
+  template <class Words, class PlaceOf>
+  INLAY_DEVICE static void put_quad(Words tiles, int first, PlaceOf place_of, int quad, const float* v) {
+    if constexpr (precision == Precision::tf32)
+      tiles.store4(4 * (first + place_of(quad)),
+                   {round_to_tf32(v[0]), round_to_tf32(v[1]), round_to_tf32(v[2]), round_to_tf32(v[3])});
+    else
+      tiles.store2(4 * (first + place_of(quad / 2)) + quad % 2 * 2,
+                   {pack<precision>(v[0], v[1]), pack<precision>(v[2], v[3])});
+  }
+
   /// A warp's rows of A in the two chunks of one product: rows 0 to 7, 8 to 15 of a chunk; the same of the next.
   using Fragments = std::uint32_t[S::passes][4];
 
-  /// sums += A * B for chunks c and c + 1 of B's lines, which begin at line `first`.
-  template <class Chunks>
-  INLAY_DEVICE static void multiply_columns(Chunks chunks, int first, int c, const Fragments& a, Sums& sums) {
-    const int l = lane();
+  /// sums += A * B for one product; load(j) gives B's fragments of columns 8 j to 8 j + 15 (chunk 0 of columns 0 to 7,
+  /// chunk 1; the same of columns 8 to 15).
+  template <class Load>
+  INLAY_DEVICE static void multiply_columns(const Fragments& a, Sums& sums, Load load) {
     INLAY_UNROLL
-    for (int j = 0; j < blocks; j += 2) {  // columns 0 to 7 of a chunk, of the next; the same of columns 8 to 15
-      const int line = first + 8 * j + l % 8 + l / 16 * 8;
+    for (int j = 0; j < blocks; j += 2) {
       std::uint32_t b[4];
-      copy(load_matrices<false>(chunks, chunk_at(line, c + l / 8 % 2)), b);
+      copy(load(j), b);
       const std::uint32_t left[2] = {b[0], b[1]}, right[2] = {b[2], b[3]};
       INLAY_UNROLL
       for (int i = 0; i < S::passes; ++i) {

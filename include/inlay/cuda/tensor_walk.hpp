@@ -127,7 +127,10 @@ struct TensorWalk : TensorTiles<C> {
         const int line = first + i * S::band + warp() * 16 + l % 16;
         Tiles::copy(load_matrices<false>(chunks, Tiles::chunk_at(line, c + l / 16)), a[i]);
       }
-      Tiles::multiply_columns(chunks, first + S::rows, c, a, sums);
+      Tiles::multiply_columns(a, sums, [&](int j) {
+        const int line = first + S::rows + 8 * j + l % 8 + l / 16 * 8;
+        return load_matrices<false>(chunks, Tiles::chunk_at(line, c + l / 8 % 2));
+      });
     }
   }
 };
