@@ -30,26 +30,19 @@ struct HaloWalk : TensorTiles<C> {
     const int first = begin * all_steps / P::tapped, end = end_depth * all_steps / P::tapped;
     const Rows rows(at, samples);
     typename Weights::Registers weights;
-    if (first < end) {
-      Weights::fetch(slots, at, first, weights);
-      load_slab(slots, words, at, quotient(first, slab_steps), samples);
-      Weights::place(words, weights_chunk(first), at, weights);
-    }
-    sync_threads();
+    if (first < end) Weights::fetch(slots, at, first, weights);
     INLAY_NO_UNROLL
     for (int step = first; step < end; ++step) {
-      const int next = step + 1;
-      if (next < end) Weights::fetch(slots, at, next, weights);
-      multiply_step(chunks, rows, step, sums);
-      if (next < end) {
-        Weights::place(words, weights_chunk(next), at, weights);
-        if (modulo(next, slab_steps) == 0) {
-          sync_threads();
-          load_slab(slots, words, at, quotient(next, slab_steps), samples);
-        }
+      Weights::place(words, weights_chunk(step), at, weights);
+      if (step == first || modulo(step, slab_steps) == 0) {
+        if (step > first) sync_threads();  // all have multiplied what lies there
+        load_slab(slots, words, at, quotient(step, slab_steps), samples);
       }
       sync_threads();
+      if (step + 1 < end) Weights::fetch(slots, at, step + 1, weights);
+      multiply_step(chunks, rows, step, sums);
     }
+    sync_threads();
     return {};
   }
 

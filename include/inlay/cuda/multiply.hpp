@@ -24,11 +24,12 @@ struct Multiply {
   using Walk = std::conditional_t<P::precision == Precision::fp32, SimtWalk<C>,
                                   std::conditional_t<has_halo_tile<C>, HaloWalk<C>, TensorWalk<C>>>;
   static constexpr int threads = S::threads;
-  static constexpr int least_blocks = P::precision == Precision::fp32 ? 0 : 3;  // of at most 168 registers
-
   static constexpr int pitch = Walk::stage_pitch, stage = S::band * pitch;
   static constexpr int memory = Walk::floats > stage ? Walk::floats : stage;
   static constexpr int shared_bytes = 4 * memory;
+  /// With tensor cores three blocks of at most 168 registers, or as many as there is shared memory for.
+  static constexpr int memory_blocks = multiprocessor_shared_bytes / shared_bytes;
+  static constexpr int least_blocks = P::precision == Precision::fp32 ? 0 : memory_blocks < 3 ? memory_blocks : 3;
   static_assert(memory >= 3 * threads && threads % S::columns == 0 && memory >= Walk::side_parts * S::columns);
 
   /// Block (row tile, column tile, group * parts + part).
