@@ -57,6 +57,11 @@ template <class P, Precision Q>
 constexpr bool sums_all_taps() {
   return sums_all_taps<P, Q>(std::make_integer_sequence<int, P::plan.launches.size>{});
 }
+/// Convolutions of enough channels for halo tiles, four at a time, and a pooled gradient.
+using Wide = nn::Sequential<nn::Input<8, 12, 3, std::uint8_t>, nn::Rescaling<std::ratio<1, 2>>,
+                            nn::Conv2D<8, 3, nn::Same, nn::Relu>, nn::Conv2D<12, 3, nn::Same, nn::Relu>,
+                            nn::MaxPooling2D<2>, nn::Flatten, nn::Dense<4>>;
+using WideTraining = Program<TrainingGraph<Wide, SGD, Squares, Accuracy>>;
 
 /// A convolution and the sums of each channel over the batch, which its kernel makes on the side.
 struct ConvolutionWithSums {
@@ -94,21 +99,25 @@ Case of_integers(int samples) {
   return c;
 }
 
+template <class Step>
+Case step_of_integers(int samples) {
+  Case c = of_integers<Step>(samples);
+  const double numbers[] = {1, 0, 0, 1, 0};  // SGD's: a rate of 1, no momentum, no decay, the whole velocity
+  for (std::size_t i = 0; i < 5; ++i) c.inputs[2 + i] = {numbers[i]};
+  return c;
+}
+
 template <Precision P>
 void check_all() {
   CAPTURE(name_of(P));
   if (!device_has(P)) return;
-  Case c = of_integers<Training>(4);
-  c.inputs[2] = {1};  // the learning rate
-  c.inputs[3] = {0};
+  const Case c = step_of_integers<Training>(4);
   CHECK(stray<Training, P>(c, 4) == 0);
   CHECK(stray<Training, P>(c, 4, 1, true) == 0);
+  CHECK(stray<WideTraining, P>(step_of_integers<WideTraining>(4), 4) == 0);
   CHECK(stray<WithSums, P>(of_integers<WithSums>(3), 3) == 0);
-  Case wider = of_integers<WiderTraining>(4);
-  wider.inputs[2] = {1};
-  wider.inputs[3] = {0};
   CHECK(sums_all_taps<WiderTraining, P>() == (P != Precision::tf32));
-  CHECK(stray<WiderTraining, P>(wider, 4) == 0);
+  CHECK(stray<WiderTraining, P>(step_of_integers<WiderTraining>(4), 4) == 0);
 }
 
 }  // namespace
@@ -139,6 +148,18 @@ TEST_CASE("programs on tensor cores round their operands and nothing else") {
     worst = std::max(worst, std::fabs(got[i] - exact.outputs[0][i]) / magnitude.outputs[0][i]);
   CHECK(worst <= (1 + u) * (1 + u) * (1 + sums / (1 - sums)) - 1);
   CHECK(worst > 100 * sums);  // it was bf16
+}
+
+TEST_CASE("an input that four elements at a time cannot be read from is refused") {
+  const inlay::cuda::Stream stream;
+  inlay::cuda::Executor<WideTraining, Precision::bf16> executor(stream);
+  const inlay::cuda::DeviceBuffer<std::uint8_t> images(3 * 8 * 12 * 3);
+  CHECK_NOTHROW(executor.bind_input(0, images.data() + 8 * 12 * 3));
+  CHECK_THROWS_WITH_AS(
+      executor.bind_input(0, images.data() + 1),
+      "input 0 lies at an address that is no multiple of 4 bytes, four elements, which kernels read at "
+      "once: copy it to one",
+      Error);
 }
 
 TEST_CASE("an engine refuses a GPU without its precision, and says in which it multiplies") {

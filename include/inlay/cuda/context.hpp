@@ -1,10 +1,11 @@
-// How a kernel::Body reads and writes memory on the device: one float at a time. Slots are the kernel's arguments, a
-// small table of pointers passed by value.
+// How a kernel::Body reads and writes memory on the device: one float at a time, or four channels. Slots are the
+// kernel's arguments, a small table of pointers passed by value.
 #pragma once
 
 #include <inlay/core/element.hpp>
 #include <inlay/core/random.hpp>
 #include <inlay/cuda/map.hpp>
+#include <inlay/cuda/unroll.hpp>
 #include <inlay/kernel/kernels.hpp>
 
 #include <utility>
@@ -136,6 +137,18 @@ struct Context {
   INLAY_DEVICE float run(kernel::Body<Steps...> body) const {
     return run(body, std::make_integer_sequence<int, sizeof...(Steps)>{});
   }
+  /// The same at i3, ..., i3 + 3, where i3 is a multiple of 4: loads are of four elements where they lie so.
+  template <class... Steps>
+  INLAY_DEVICE Vector<float, 4> run4(kernel::Body<Steps...> body) const {
+    return run4(body, std::make_integer_sequence<int, sizeof...(Steps)>{});
+  }
+
+  /// The context of another i3.
+  INLAY_DEVICE Context further(int along_i3) const {
+    Context other = *this;
+    other.i3 += along_i3;
+    return other;
+  }
 
  private:
   template <Element E>
@@ -164,6 +177,51 @@ struct Context {
     ((r[I] = step(Steps{}, r)), ...);
     return r[sizeof...(Steps) > 0 ? sizeof...(Steps) - 1 : 0];
   }
+  template <class... Steps, int... I>
+  INLAY_DEVICE Vector<float, 4> run4(kernel::Body<Steps...>, std::integer_sequence<int, I...>) const {
+    Vector<float, 4> r[sizeof...(Steps) + 1];
+    ((r[I] = step4<I>(Steps{}, r)), ...);
+    return r[sizeof...(Steps) > 0 ? sizeof...(Steps) - 1 : 0];
+  }
+  /// Whether four elements at multiples of 4 along i3 lie together, at a multiple of four elements.
+  template <class I>
+  static constexpr bool in_fours =
+      I::s3 == 1 && I::s2 % 4 == 0 && I::s1 % 4 == 0 && I::s0 % 4 == 0 && I::sample % 4 == 0;
+
+  /// One step at i3, ..., i3 + 3; it writes register Written.
+  template <int Written, class Step>
+  INLAY_DEVICE Vector<float, 4> step4(Step of_one, const Vector<float, 4>* r) const {
+    Vector<float, 4> result;
+    INLAY_UNROLL
+    for (int e = 0; e < 4; ++e) {
+      float registers[Written + 1];
+      INLAY_UNROLL
+      for (int i = 0; i < Written; ++i) registers[i] = r[i][e];
+      result[e] = further(e).step(of_one, registers);
+    }
+    return result;
+  }
+  template <int Written, int S, Element E, class I>
+  requires in_fours<I> INLAY_DEVICE Vector<float, 4> step4(kernel::Load<S, E, I>, const Vector<float, 4>*)
+  const { return to_floats(slots.template view<E>(S).load4(offset<I>())); }
+  template <int Written, int S, Element E, int IndexSlot, class Pool, class I>
+  requires(in_fours<I>&& Pool::tiles) INLAY_DEVICE Vector<float, 4> step4(kernel::Scatter<S, E, IndexSlot, Pool, I>,
+                                                                          const Vector<float, 4>*)
+  const {
+    const std::int64_t from = offset<I>(i1 / Pool::height, i2 / Pool::width);
+    const int place = i1 % Pool::height * Pool::width + i2 % Pool::width;
+    const auto indices = slots.template view<Element::u8>(IndexSlot).load4(from);
+    const Vector<float, 4> values = to_floats(slots.template view<E>(S).load4(from));
+    Vector<float, 4> result;
+    INLAY_UNROLL
+    for (int e = 0; e < 4; ++e) result[e] = indices[e] == place ? values[e] : 0.0f;
+    return result;
+  }
+  template <class T>
+  INLAY_DEVICE static Vector<float, 4> to_floats(const Vector<T, 4>& v) {
+    return {static_cast<float>(v[0]), static_cast<float>(v[1]), static_cast<float>(v[2]), static_cast<float>(v[3])};
+  }
+
   template <class I>
   INLAY_DEVICE std::int64_t offset() const {
     return offset<I>(i1, i2);

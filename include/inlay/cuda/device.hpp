@@ -169,6 +169,13 @@ INLAY_DEVICE Shared<T> shared_array(int byte_offset, [[maybe_unused]] int count)
 
 namespace inlay::cuda {
 
+/// Bytes of shared memory that the blocks on a multiprocessor have together: those of sm_75 and of sm_80.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+inline constexpr int multiprocessor_shared_bytes = 64 * 1024;
+#else
+inline constexpr int multiprocessor_shared_bytes = 164 * 1024;
+#endif
+
 /// The thread's lane in its warp of 32, and its warp in the block.
 INLAY_DEVICE int lane() { return thread_index() % 32; }
 INLAY_DEVICE int warp() { return thread_index() / 32; }

@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <cstring>
 #include <span>
 #include <utility>
@@ -54,8 +55,10 @@ class Executor {
 
   // --- inputs and parameters -----------------------------------------------------------------------------------
 
-  /// Input i is read from device memory: all samples one after another, or the only copy of a shared one.
+  /// Input i is read from device memory: all samples one after another, or the only copy of a shared one. Kernels read
+  /// four elements at a time: it throws Error where a sample is a multiple of four and the address is not.
   void bind_input(int i, const void* device_data) {
+    check_alignment("input", i, plan().inputs[i].shape.count(), size_of(plan().inputs[i].element), device_data);
     input(i).data = const_cast<void*>(device_data);
     input(i).gathered = false;
     graphs.clear();
@@ -80,8 +83,9 @@ class Executor {
   /// Where in their order gathered inputs begin.
   void set_cursor(int first) { numbers[cursor_number] = std::bit_cast<float>(first); }
 
-  /// Parameter i lies in device memory: read, and updated in place by training programs.
+  /// Parameter i lies in device memory: read, and updated in place by training programs. Throws as bind_input does.
   void bind_parameter(int i, float* device_data) {
+    check_alignment("parameter", i, plan().parameters[i].shape.count(), sizeof(float), device_data);
     parameters.at(static_cast<std::size_t>(i)) = device_data;
     graphs.clear();
     parameters_changed();
@@ -156,6 +160,13 @@ class Executor {
   /// Not constexpr: at run time g++ would evaluate each use of so large a constant anew.
   static const auto& plan() { return Program::plan; }
   static constexpr auto launches() { return std::make_integer_sequence<int, Program::launches.size>{}; }
+
+  static void check_alignment(const char* what, int i, std::int64_t count, std::size_t element_size, const void* data) {
+    if (count % 4 == 0 && std::bit_cast<std::uintptr_t>(data) % (4 * element_size) != 0)
+      throw Error(std::string(what) + " " + std::to_string(i) + " lies at an address that is no multiple of " +
+                  std::to_string(4 * element_size) +
+                  " bytes, four elements, which kernels read at once: copy it to one");
+  }
 
   Source& input(int i) { return inputs.at(static_cast<std::size_t>(i)); }
   static std::int64_t input_bytes(int i) { return plan().inputs[i].shape.count() * size_of(plan().inputs[i].element); }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <inlay/cuda/epilogue.hpp>
+#include <inlay/cuda/halo_walk.hpp>
 #include <inlay/cuda/simt_walk.hpp>
 #include <inlay/cuda/tensor_walk.hpp>
 
@@ -20,13 +21,15 @@ template <class C>
 struct Multiply {
   using P = Product<C>;
   using S = typename P::Shape;
-  using Walk = std::conditional_t<P::precision == Precision::fp32, SimtWalk<C>, TensorWalk<C>>;
+  using Walk = std::conditional_t<P::precision == Precision::fp32, SimtWalk<C>,
+                                  std::conditional_t<has_halo_tile<C>, HaloWalk<C>, TensorWalk<C>>>;
   static constexpr int threads = S::threads;
-  static constexpr int least_blocks = P::precision == Precision::fp32 ? 0 : 3;  // of at most 168 registers
-
   static constexpr int pitch = Walk::stage_pitch, stage = S::band * pitch;
   static constexpr int memory = Walk::floats > stage ? Walk::floats : stage;
   static constexpr int shared_bytes = 4 * memory;
+  /// With tensor cores three blocks of at most 168 registers, or as many as there is shared memory for.
+  static constexpr int memory_blocks = multiprocessor_shared_bytes / shared_bytes;
+  static constexpr int least_blocks = P::precision == Precision::fp32 ? 0 : memory_blocks < 3 ? memory_blocks : 3;
   static_assert(memory >= 3 * threads && threads % S::columns == 0 && memory >= Walk::side_parts * S::columns);
 
   /// Block (row tile, column tile, group * parts + part).

@@ -1,0 +1,139 @@
+// The weights that a step over a halo tile multiplies by: 64 bytes of the depth for each column. They wait in registers
+// while the last step's are multiplied, and are rounded on their way to shared memory.
+//
+// Where memory is contiguous along the columns (forward), elements of 16 bits lie depth by depth, and loading them
+// transposes; tf32, which no instruction transposes, lies column by column as in tensor_tiles.hpp, written word by
+// word. Where memory is contiguous along the depth (data gradient), they lie column by column. But for that tf32, a
+// thread brings four neighbours at a time.
+#pragma once
+
+#include <inlay/cuda/halo_tile.hpp>
+#include <inlay/cuda/tensor_tiles.hpp>
+
+namespace inlay::cuda {
+
+template <class C>
+struct HaloWeights {
+  using Halo = HaloTile<C>;
+  using Tiles = TensorTiles<C>;
+  using P = Product<C>;
+  using S = typename P::Shape;
+  static constexpr Precision precision = P::precision;
+  static constexpr bool backward = Halo::backward, transposed = !backward && precision != Precision::tf32;
+  static constexpr bool in_quads = backward || transposed;
+
+  using Registers = float[S::columns * S::depth / S::threads < 4 ? 4 : S::columns * S::depth / S::threads];
+
+  // Steps of a slab: whole ones of each tap, or several taps each.
+  static constexpr int taps_each = S::depth > Halo::slab_channels ? S::depth / Halo::slab_channels : 1;
+  static constexpr int of_tap = S::depth < Halo::slab_channels ? Halo::slab_channels / S::depth : 1;
+  static constexpr int slab_steps = ceil_divide(P::taps * of_tap, taps_each);
+
+  /// Global memory to registers.
+  template <class Slots>
+  INLAY_DEVICE static void fetch(const Slots& slots, const Place& at, int step, Registers& w) {
+    if constexpr (in_quads) {
+      INLAY_UNROLL
+      for (int i = 0; i < sweeps; ++i) {
+        const int depth = transposed ? line(at, i) : 4 * quad(at), column = transposed ? 4 * quad(at) : line(at, i);
+        if (brings(at)) fetch_quad(slots, at, step, depth, column, w + 4 * i);
+      }
+    } else {
+      INLAY_UNROLL
+      for (int i = 0; i < Tiles::blocks; ++i)
+        w[i] = weight_at(slots, at, step, Tiles::template word_of<false>(at.thread),
+                         Tiles::template line_of<false>(at.thread) + 8 * i);
+    }
+  }
+
+  /// Registers to shared memory, from chunk `first` on.
+  template <class Words>
+  INLAY_DEVICE static void place(Words words, int first, const Place& at, const Registers& w) {
+    if constexpr (in_quads) {
+      INLAY_UNROLL
+      for (int i = 0; i < sweeps; ++i)
+        if (brings(at))
+          Tiles::put_quad(
+              words, first, [&](int c) { return chunk_at(line(at, i), c); }, quad(at), w + 4 * i);
+    } else {
+      const int word = Tiles::template word_of<false>(at.thread), line = Tiles::template line_of<false>(at.thread);
+      INLAY_UNROLL
+      for (int i = 0; i < Tiles::blocks; ++i)
+        words[4 * (first + chunk_at(line + 8 * i, word / 4)) + word % 4] = round_to_tf32(w[i]);
+    }
+  }
+
+  /// The fragments of product `half` of a step for columns 8 j to 8 j + 15: columns 0 to 7 of a chunk of the depth, of
+  /// the next; the same of columns 8 to 15.
+  template <class Chunks>
+  INLAY_DEVICE static Chunk load(Chunks chunks, int first, int half, int j) {
+    const int l = lane();
+    if constexpr (transposed) return load_matrices<true>(chunks, first + chunk_at(16 * half + l % 16, j + l / 16));
+    else return load_matrices<false>(chunks, first + chunk_at(8 * j + l % 8 + l / 16 * 8, 2 * half + l / 8 % 2));
+  }
+
+  /// Where chunk c of a line lies: of a depth if `transposed`, else of a column. Eight lines' chunks lie on different
+  /// banks.
+  INLAY_HOST_DEVICE static constexpr int chunk_at(int line, int c) {
+    if constexpr (!transposed) return Tiles::chunk_at(line, c);
+    else return line * line_chunks + (c ^ (modulo(line * line_chunks / 8, line_chunks)));
+  }
+
+  static constexpr int line_chunks = transposed ? S::columns / 8 : 4;
+
+  // A thread's quads: the same of every so many lines.
+  static constexpr int line_quads = (transposed ? S::columns : S::depth) / 4,
+                       lines = transposed ? S::depth : S::columns;
+
+ private:
+  static constexpr int sweeps = ceil_divide(line_quads * lines, S::threads);
+  INLAY_DEVICE static int quad(const Place& at) { return at.thread % line_quads; }
+  INLAY_DEVICE static int line(const Place& at, int i) {
+    return at.thread / line_quads + i * (S::threads / line_quads);
+  }
+  INLAY_DEVICE static bool brings(const Place& at) {
+    return line_quads * lines >= S::threads || at.thread < line_quads * lines;
+  }
+
+  /// A weight's position in R x S x C x K, by its depth in a step and its column in the tile; negative where it is 0.
+  INLAY_DEVICE static int position(const Place& at, int step, int depth, int column) {
+    const int in_slab = modulo(step, slab_steps), first_channel = quotient(step, slab_steps) * Halo::slab_channels;
+    const int tap = quotient(in_slab, of_tap) * taps_each + (taps_each > 1 ? quotient(depth, Halo::slab_channels) : 0);
+    const int channel = first_channel + modulo(in_slab, of_tap) * S::depth +
+                        (taps_each > 1 ? modulo(depth, Halo::slab_channels) : depth);
+    const int k = at.column_tile * S::columns + column;
+    const bool inside = (P::taps % taps_each == 0 || tap < P::taps) &&
+                        (P::tap_channels % Halo::slab_channels == 0 || channel < P::tap_channels) &&
+                        (P::columns % S::columns == 0 || k < P::columns);
+    if (!inside) return -1;
+    return backward ? ((P::taps - 1 - tap) * P::group_inputs + k) * Halo::G::K + channel
+                    : (tap * P::tap_channels + channel) * Halo::G::K + k;
+  }
+  template <class Slots>
+  INLAY_DEVICE static float weight_at(const Slots& slots, const Place& at, int step, int depth, int column) {
+    const int from = position(at, step, depth, column);
+    return weight<C>(slots, from >= 0, from);
+  }
+  /// Four along the columns, or the depth.
+  template <class Slots>
+  INLAY_DEVICE static void fetch_quad(const Slots& slots, const Place& at, int step, int depth, int column, float* w) {
+    if constexpr (Halo::G::K % 4 == 0) {
+      using Load = PlainLoad<typename C::b>;
+      const int from = position(at, step, depth, column);
+      if (from >= 0) {
+        const auto v = slots.template view<Load::element>(Load::slot).load4(from);
+        INLAY_UNROLL
+        for (int e = 0; e < 4; ++e) w[e] = static_cast<float>(v[e]);
+      } else {
+        INLAY_UNROLL
+        for (int e = 0; e < 4; ++e) w[e] = 0;
+      }
+    } else {
+      INLAY_UNROLL
+      for (int e = 0; e < 4; ++e)
+        w[e] = weight_at(slots, at, step, depth + (backward ? e : 0), column + (backward ? 0 : e));
+    }
+  }
+};
+
+}  // namespace inlay::cuda
