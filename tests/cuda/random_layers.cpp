@@ -56,7 +56,8 @@ TEST_CASE("with the same keys the CPU engine and the CUDA engine see the same ma
   Gpu gpu(*query.device);
   const auto c = Case::of<Cpu::Training>(6, 3);
   const auto images = bytes_of(c.inputs[0], Element::u8);
-  const std::vector<int> labels{0, 1, 2, 0, 1, 2}, order{3, 5, 1, 0, 4, 2};
+  const std::vector<int> labels{0, 1, 2, 0, 1, 2};
+  const data::Shuffle order(3, 0, 6);
   for (int i = 0; i < Cpu::Training::plan.parameters.size; ++i) {
     const Values& values = c.parameters[static_cast<std::size_t>(i)];
     const std::vector<float> floats(values.begin(), values.end());

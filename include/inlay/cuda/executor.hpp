@@ -65,6 +65,7 @@ class Executor {
   }
   /// Input i is picked from a dataset on the device, from where set_cursor says.
   void bind_gathered(int i, const GatherSource& source) {
+    if (input(i).gathered && input(i).source == source) return;
     input(i).source = source;
     input(i).gathered = true;
     make_room(i, std::max(capacity, 1));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <inlay/cpu/executor.hpp>
+#include <inlay/data/shuffle.hpp>
 #include <inlay/graph/trace.hpp>
 #include <inlay/train/sums.hpp>
 #include <inlay/train/training_graph.hpp>
@@ -43,23 +44,24 @@ class CpuEngine {
     std::memcpy(values, data(parameter), static_cast<std::size_t>(count(parameter)) * 4);
   }
 
-  /// What `train` takes samples from: kept by reference until the next call.
-  void load(const void* samples, const int* labels, int) {
+  /// What `train` takes samples from, in the order in which they lie: kept by reference until the next call.
+  void load(const void* samples, const int* labels, int count) {
     source = static_cast<const char*>(samples);
     source_labels = labels;
+    set_order(data::Shuffle::none(static_cast<std::uint32_t>(count)));
   }
-  /// The order in which it takes them: kept by reference, too.
-  void set_order(const std::vector<int>& sample_order) { order = sample_order.data(); }
+  /// Another order, from the next step on.
+  void set_order(const data::Shuffle& next) { order = next; }
 
   /// One training step on samples first, ..., first + count - 1 of the order. `numbers`: what the training graph takes
   /// beside samples and labels.
   void train(int first, int count, const float* numbers) {
-    const int* picks = order + first;
     gathered.grow(sample_bytes * count);
     gathered_labels.resize(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) {
-      std::memcpy(gathered.data() + i * sample_bytes, source + picks[i] * sample_bytes, sample_bytes);
-      gathered_labels[static_cast<std::size_t>(i)] = source_labels[picks[i]];
+      const std::int64_t pick = order(static_cast<std::uint32_t>(first + i));
+      std::memcpy(gathered.data() + i * sample_bytes, source + pick * sample_bytes, sample_bytes);
+      gathered_labels[static_cast<std::size_t>(i)] = source_labels[pick];
     }
     run(prepare(training), gathered.data(), gathered_labels.data(), count, numbers);
     parameters_changed();
@@ -91,7 +93,7 @@ class CpuEngine {
   std::unique_ptr<cpu::Executor<Prediction, Allowed>> prediction;
   const char* source = nullptr;
   const int* source_labels = nullptr;
-  const int* order = nullptr;
+  data::Shuffle order = data::Shuffle::none(0);
   cpu::Buffer gathered;
   std::vector<std::int32_t> gathered_labels;
   Sums sums;

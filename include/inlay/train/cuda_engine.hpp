@@ -43,6 +43,7 @@ class CudaEngine {
       : device(supporting(on)),
         stream(std::make_unique<cuda::Stream>()),
         parameters(cuda::Parameters::of<Training>(*stream)),
+        order(1, "the order of an epoch"),
         device_sums(2, "the sums of loss and metric") {
     device_sums.clear(*stream);
   }
@@ -63,26 +64,24 @@ class CudaEngine {
     parameters.download(parameter, {values, parameters.size(parameter)}, *stream);
   }
 
-  /// What `train` takes samples from: copied to the device.
+  /// What `train` takes samples from, copied to the device, in the order in which they lie.
   void load(const void* samples, const int* labels, int count) {
     const auto n = static_cast<std::size_t>(count);
-    if (data.size() < n * sample_bytes) data = cuda::DeviceBuffer<unsigned char>(n * sample_bytes, "the data set");
     if (data_labels.size() < n) {
+      data = cuda::DeviceBuffer<unsigned char>(n * sample_bytes, "the data set");
       data_labels = cuda::DeviceBuffer<int>(n, "the labels");
-      device_order = cuda::DeviceBuffer<int>(n, "the order of an epoch");
     }
     data.upload({static_cast<const unsigned char*>(samples), n * sample_bytes}, *stream);
     data_labels.upload({labels, n}, *stream);
+    set_order(data::Shuffle::none(static_cast<std::uint32_t>(count)));
+    const auto room = static_cast<std::int64_t>(data_labels.size());
     auto& program = prepare(training);
-    program.bind_gathered(0, {data.data(), count, device_order.data(), count});
-    program.bind_gathered(1, {data_labels.data(), count, device_order.data(), count});
+    program.bind_gathered(0, {data.data(), room, order.data()});
+    program.bind_gathered(1, {data_labels.data(), room, order.data()});
     stream->synchronize();
   }
-  /// The order in which it takes them.
-  void set_order(const std::vector<int>& order) {
-    device_order.upload(order, *stream);
-    stream->synchronize();
-  }
+  /// Another order, from the next step on.
+  void set_order(const data::Shuffle& next) { order.upload({&next, 1}, *stream); }
 
   void train(int first, int count, const float* numbers) {
     auto& program = prepare(training);
@@ -129,7 +128,8 @@ class CudaEngine {
   std::unique_ptr<cuda::Stream> stream;
   mutable cuda::Parameters parameters;
   cuda::DeviceBuffer<unsigned char> data;
-  cuda::DeviceBuffer<int> data_labels, device_order;
+  cuda::DeviceBuffer<int> data_labels;
+  cuda::DeviceBuffer<data::Shuffle> order;
   cuda::DeviceBuffer<double> device_sums;
   std::unique_ptr<cuda::Executor<Training, Multiplied>> training;
   std::unique_ptr<cuda::Executor<Evaluation, Multiplied>> evaluation;

@@ -95,7 +95,6 @@ class Model {
     History history;
     const int steps = (set.size() + options.batch_size - 1) / options.batch_size;
     Progress progress(options.epochs, steps, {.verbose = options.verbose});
-    std::vector<int> order(static_cast<std::size_t>(set.size()));
     bool every_batch = false;
     for (const Callback& c : options.callbacks) every_batch = every_batch || c.wants_batches();
 
@@ -109,8 +108,7 @@ class Model {
       next = notify(options.callbacks, [&](const Callback& c) { return c.on_epoch_begin(epoch); });
       if (next == Next::stop) break;
       progress.begin_epoch(epoch);
-      shuffle(order, options, epoch);
-      std::visit([&](auto& e) { e.set_order(order); }, engine);
+      if (options.shuffle) shuffle(options.seed, epoch, set.size());
       const std::vector<std::vector<float>> before = snapshot();
       const std::int64_t steps_before = step_number;
       Sums sums;
@@ -163,11 +161,9 @@ class Model {
   Logs train_on_batch(std::span<const Sample> samples, std::span<const int> labels) {
     check_batch(samples.size(), labels, "train_on_batch");
     check_least_samples(static_cast<int>(labels.size()), "train_on_batch: the batch");
-    std::vector<int> order(labels.size());
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
-    std::visit([&](auto& e) { e.load(samples.data(), labels.data(), static_cast<int>(labels.size())); }, engine);
-    std::visit([&](auto& e) { e.set_order(order); }, engine);
-    train(0, static_cast<int>(order.size()));
+    const int count = static_cast<int>(labels.size());
+    std::visit([&](auto& e) { e.load(samples.data(), labels.data(), count); }, engine);
+    train(0, count);
     const Logs logs = logs_of(read());
     if (!std::isfinite(logs.loss)) --step_number;
     return logs;
@@ -302,10 +298,9 @@ class Model {
     std::visit([&](auto& e) { e.train(first, count, numbers); }, engine);
   }
 
-  static void shuffle(std::vector<int>& order, const FitOptions& options, int epoch) {
-    const auto n = static_cast<std::uint32_t>(order.size());
-    const data::Shuffle shuffled(options.seed, static_cast<std::uint64_t>(epoch), n);
-    for (std::uint32_t i = 0; i < n; ++i) order[i] = static_cast<int>(options.shuffle ? shuffled(i) : i);
+  void shuffle(std::uint64_t with_seed, int epoch, int count) {
+    const data::Shuffle order(with_seed, static_cast<std::uint64_t>(epoch), static_cast<std::uint32_t>(count));
+    std::visit([&](auto& e) { e.set_order(order); }, engine);
   }
 
   std::vector<std::vector<float>> snapshot() const {
