@@ -79,8 +79,8 @@ TEST_CASE("the seed network's weights agree between the GPU and the CPU engine a
   std::vector<std::vector<float>> before = weights(cpu);
   for (int step = 0; step < 3; ++step) {  // the last batch is short
     const int count = step < 2 ? 2 : 1;
-    cpu.train(2 * step, count, numbers);
-    gpu.train(2 * step, count, numbers);
+    cpu.train(2 * step, 2 * step + count, count, numbers);
+    gpu.train(2 * step, 2 * step + count, count, numbers);
     const Sums a = cpu.read(), b = gpu.read();
     CHECK(a.samples == b.samples);
     CHECK(a.loss == doctest::Approx(b.loss).epsilon(tolerance));

@@ -73,8 +73,8 @@ TEST_CASE("with the same keys the CPU engine and the CUDA engine see the same ma
     const RandomKey key = random_key(11, step);
     const float numbers[] = {key.number[0], key.number[1], 0, 0, 0, 0, 0, 0};  // nothing is learnt: only the masks differ
     static_assert(Cpu::number_count == 8);
-    cpu.train(0, 6, numbers);
-    gpu.train(0, 6, numbers);
+    cpu.train(0, 6, 6, numbers);
+    gpu.train(0, 6, 6, numbers);
     const double a = cpu.read().loss, b = gpu.read().loss;
     CHECK(a == doctest::Approx(b).epsilon(2e-6));
     CHECK(std::fabs(a - last) > 1e-3);

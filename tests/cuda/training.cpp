@@ -135,4 +135,6 @@ TEST_CASE("what is not bound is named") {
   inlay::cuda::Executor<Evaluation> executor(stream);
   CHECK_THROWS_WITH_AS(executor.run(2), "run: input 0 of the program has not been bound", Error);
   CHECK_THROWS_WITH_AS(executor.run(0), "run: a batch of 0 samples; at least 1 is needed", Error);
+  executor.queue(2);
+  CHECK_THROWS_WITH_AS(executor.queue(2), "queue: a second run needs bind_sums", Error);
 }

@@ -221,6 +221,28 @@ TEST_CASE("fit without shuffling is train_on_batch on consecutive batches, bit f
   CHECK(fitted.get_weights() == by_hand.get_weights());
 }
 
+TEST_CASE("fit takes the samples in the order of data::Shuffle, bit for bit, whether or not batches are reported") {
+  const data::Dataset set = bands(19);
+  SmallModel silent = make_model(), reporting = make_model(), by_hand = make_model();
+  FitOptions options = quiet(2, 8);
+  options.seed = 5;
+  silent.fit(set, options);
+  for (std::uint64_t epoch : {0u, 1u}) {
+    const data::Shuffle order(options.seed, epoch, 19);
+    data::Dataset shuffled;
+    for (std::uint32_t n = 0; n < 19; ++n) {
+      const auto sample = images(set, static_cast<int>(order(n)), 1);
+      shuffled.images.insert(shuffled.images.end(), sample.begin(), sample.end());
+      shuffled.labels.push_back(set.labels[order(n)]);
+    }
+    for (int first : {0, 8, 16}) train_on(by_hand, shuffled, first, std::min(8, 19 - first));
+  }
+  options.callbacks = {on_train_batch_end([](int, const Logs&) {})};
+  reporting.fit(set, options);
+  CHECK(silent.get_weights() == by_hand.get_weights());
+  CHECK(reporting.get_weights() == by_hand.get_weights());
+}
+
 TEST_CASE("train_on_batch takes any number of samples and reports the loss before the step") {
   const data::Dataset set = bands(70);
   SmallModel model = make_model();

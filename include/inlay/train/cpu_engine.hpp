@@ -53,17 +53,11 @@ class CpuEngine {
   /// Another order, from the next step on.
   void set_order(const data::Shuffle& next) { order = next; }
 
-  /// One training step on samples first, ..., first + count - 1 of the order. `numbers`: what the training graph takes
-  /// beside samples and labels.
-  void train(int first, int count, const float* numbers) {
-    gathered.grow(sample_bytes * count);
-    gathered_labels.resize(static_cast<std::size_t>(count));
-    for (int i = 0; i < count; ++i) {
-      const std::int64_t pick = order(static_cast<std::uint32_t>(first + i));
-      std::memcpy(gathered.data() + i * sample_bytes, source + pick * sample_bytes, sample_bytes);
-      gathered_labels[static_cast<std::size_t>(i)] = source_labels[pick];
-    }
-    run(prepare(training), gathered.data(), gathered_labels.data(), count, numbers);
+  /// Training steps on samples first, ..., end - 1 of the order, `batch` a step, fewer in the last one if less are left.
+  /// `numbers`: what the training graph takes beside samples and labels, number_count for each step.
+  void train(int first, int end, int batch, const float* numbers) {
+    for (int at = first; at < end; at += batch, numbers += number_count)
+      train_step(at, end - at < batch ? end - at : batch, numbers);
     parameters_changed();
   }
   /// Loss and metric of `count` samples, without training. `numbers`: the loss's.
@@ -112,6 +106,16 @@ class CpuEngine {
       for (int i = 0; i < P::plan.parameters.size; ++i) program->bind_parameter(i, data(i));
     }
     return *program;
+  }
+  void train_step(int first, int count, const float* numbers) {
+    gathered.grow(sample_bytes * count);
+    gathered_labels.resize(static_cast<std::size_t>(count));
+    for (int i = 0; i < count; ++i) {
+      const std::int64_t pick = order(static_cast<std::uint32_t>(first + i));
+      std::memcpy(gathered.data() + i * sample_bytes, source + pick * sample_bytes, sample_bytes);
+      gathered_labels[static_cast<std::size_t>(i)] = source_labels[pick];
+    }
+    run(prepare(training), gathered.data(), gathered_labels.data(), count, numbers);
   }
   template <class P, cpu::Policy Any>
   void run(cpu::Executor<P, Any>& program, const void* samples, const std::int32_t* labels, int count,

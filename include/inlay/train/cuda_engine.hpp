@@ -1,6 +1,6 @@
 // A training session on a GPU (or in the emulator), with the functions of the CPU engine. The data set lies on the
-// device, a step is one CUDA graph that picks its samples by an order on the device, and loss and metric add up there:
-// nothing waits for the GPU until `read`.
+// device, steps are CUDA graphs that take their samples in an order computed there, and loss and metric add up there:
+// between one `read` and the next the host uploads some numbers and launches a few graphs (cuda/executor.hpp).
 #pragma once
 
 #include <inlay/cuda/executor.hpp>
@@ -13,21 +13,6 @@
 #include <string>
 
 namespace inlay {
-
-namespace cuda {
-
-/// sums += (loss, metric) of one run.
-struct AddToSums {
-  static constexpr int threads = 32, shared_bytes = 0;
-
-  INLAY_DEVICE static void run(Global<const float> loss, Global<const float> metric, Global<double> sums) {
-    if (thread_index() != 0) return;
-    sums[0] = sums[0] + static_cast<double>(loss[0]);
-    sums[1] = sums[1] + static_cast<double>(metric[0]);
-  }
-};
-
-}  // namespace cuda
 
 template <class Net, class Optimizer, class Loss, class Metric, Precision Multiplied = Precision::fp32>
 class CudaEngine {
@@ -83,13 +68,16 @@ class CudaEngine {
   /// Another order, from the next step on.
   void set_order(const data::Shuffle& next) { order.upload({&next, 1}, *stream); }
 
-  void train(int first, int count, const float* numbers) {
+  void train(int first, int end, int batch, const float* numbers) {
     auto& program = prepare(training);
-    for (int i = 2; i < Training::plan.inputs.size; ++i) program.set_number(i, numbers[i - 2]);
-    program.set_cursor(first);
-    program.replay(count);
+    for (int at = first; at < end; at += batch, numbers += number_count) {
+      for (int i = 0; i < number_count; ++i) program.set_number(2 + i, numbers[i]);
+      program.set_cursor(at);
+      program.queue(end - at < batch ? end - at : batch);
+    }
+    program.replay();
     parameters_changed();
-    add_to_sums(program, count);
+    pending += end - first;
   }
   void evaluate(const void* samples, const int* labels, int count, const float* numbers) {
     auto& program = prepare(evaluation);
@@ -98,7 +86,7 @@ class CudaEngine {
     program.upload_input(0, {static_cast<const unsigned char*>(samples), n * sample_bytes});
     program.upload_input(1, {reinterpret_cast<const unsigned char*>(labels), n * sizeof(int)});
     program.replay(count);
-    add_to_sums(program, count);
+    pending += count;
   }
   void predict(const void* samples, int count, float* outputs) {
     auto& program = prepare(prediction);
@@ -145,14 +133,9 @@ class CudaEngine {
     if (!program) {
       program = std::make_unique<cuda::Executor<P, Multiplied>>(*stream);
       program->bind_parameters(parameters);
+      if constexpr (!std::is_same_v<P, Prediction>) program->bind_sums(device_sums.data());
     }
     return *program;
-  }
-  template <class P>
-  void add_to_sums(const cuda::Executor<P, Multiplied>& program, int count) {
-    cuda::enqueue<cuda::AddToSums>(*stream, {1, 1, 1}, program.device_output(0), program.device_output(1),
-                                   device_sums.view());
-    pending += count;
   }
 };
 
