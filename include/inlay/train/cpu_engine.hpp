@@ -43,6 +43,17 @@ class CpuEngine {
   void download(int parameter, float* values) const {
     std::memcpy(values, data(parameter), static_cast<std::size_t>(count(parameter)) * 4);
   }
+  /// Keeps all parameters as they are now, for `restore`.
+  void keep() {
+    kept.resize(parameters.size());
+    for (int i = 0; i < Training::plan.parameters.size; ++i) {
+      kept[static_cast<std::size_t>(i)].grow(count(i) * 4);
+      download(i, kept[static_cast<std::size_t>(i)].floats());
+    }
+  }
+  void restore() {
+    for (int i = 0; i < Training::plan.parameters.size; ++i) upload(i, kept[static_cast<std::size_t>(i)].floats());
+  }
 
   /// What `train` takes samples from, in the order in which they lie: kept by reference until the next call.
   void load(const void* samples, const int* labels, int count) {
@@ -81,7 +92,7 @@ class CpuEngine {
 
  private:
   int thread_count;
-  std::vector<cpu::Buffer> parameters;
+  std::vector<cpu::Buffer> parameters, kept;
   std::unique_ptr<cpu::Executor<Training, cpu::Policy{Allowed.numerics}>> training;
   std::unique_ptr<cpu::Executor<Evaluation, Allowed>> evaluation;
   std::unique_ptr<cpu::Executor<Prediction, Allowed>> prediction;

@@ -48,6 +48,11 @@ class CudaEngine {
   void download(int parameter, float* values) const {
     parameters.download(parameter, {values, parameters.size(parameter)}, *stream);
   }
+  void keep() { parameters.keep(*stream); }
+  void restore() {
+    parameters.restore(*stream);
+    parameters_changed();
+  }
 
   /// What `train` takes samples from, copied to the device, in the order in which they lie.
   void load(const void* samples, const int* labels, int count) {

@@ -110,7 +110,7 @@ class Model {
       if (next == Next::stop) break;
       progress.begin_epoch(epoch);
       if (options.shuffle) shuffle(options.seed, epoch, set.size());
-      const std::vector<std::vector<float>> before = snapshot();
+      std::visit([](auto& e) { e.keep(); }, engine);
       const std::int64_t steps_before = step_number;
       Sums sums;
       for (int done = 0; done < steps && next == Next::proceed;) {
@@ -121,7 +121,7 @@ class Model {
         logs = logs_of(sums);
         if (!std::isfinite(sums.loss)) {
           step_number = steps_before;
-          stop_at_nan(before, epoch, done);
+          stop_at_nan(epoch, done);
         }
         progress.update(done, logs);
         if (every_batch)
@@ -306,16 +306,8 @@ class Model {
     std::visit([&](auto& e) { e.set_order(order); }, engine);
   }
 
-  std::vector<std::vector<float>> snapshot() const {
-    std::vector<std::vector<float>> values;
-    for (int i = 0; i < plan.parameters.size; ++i) {
-      values.emplace_back(static_cast<std::size_t>(plan.parameters.data[i].shape.count()));
-      std::visit([&](const auto& e) { e.download(i, values.back().data()); }, engine);
-    }
-    return values;
-  }
-  [[noreturn]] void stop_at_nan(const std::vector<std::vector<float>>& before, int epoch, int steps) {
-    for (int i = 0; i < plan.parameters.size; ++i) upload(i, before[static_cast<std::size_t>(i)].data());
+  [[noreturn]] void stop_at_nan(int epoch, int steps) {
+    std::visit([](auto& e) { e.restore(); }, engine);
     throw Error("fit: the loss was not finite at or before step " + std::to_string(steps) + " of epoch " +
                 std::to_string(epoch + 1) + ". The weights are those from before this epoch; lower the learning_rate.");
   }
