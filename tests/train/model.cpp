@@ -486,6 +486,19 @@ TEST_CASE("where there are pixels a single sample has a variance") {
   CHECK(std::isfinite(model.train_on_batch(set.images, set.labels).loss));
 }
 
+TEST_CASE("a schedule that throws leaves weights and step number as they were") {
+  const data::Dataset set = bands(40);
+  SmallModel model = make_model(), untouched = make_model();
+  const LearningRate usual = model.optimizer.learning_rate;
+  model.optimizer.learning_rate = [](std::int64_t step) { return step < 2 ? 0.01f : throw Error("no rate"); };
+  CHECK_THROWS_AS(model.fit(set, quiet()), Error);
+  CHECK(model.get_weights() == untouched.get_weights());
+  model.optimizer.learning_rate = usual;
+  model.fit(set, quiet());
+  untouched.fit(set, quiet());
+  CHECK(model.get_weights() == untouched.get_weights());
+}
+
 TEST_CASE("a train_on_batch whose loss is not finite changes nothing") {
   const data::Dataset set = bands(16);
   SmallModel model = make_model(), untouched = make_model();

@@ -61,7 +61,7 @@ class Model {
   static constexpr std::int64_t output_size =
       Cpu::Prediction::plan.values.data[Cpu::Prediction::plan.outputs.data[0].value].count;
 
-  Optimizer optimizer;  ///< its fields may be changed between steps
+  Optimizer optimizer;  ///< its fields may be changed between steps, in `fit` by callbacks
   Loss loss;            ///< likewise
 
   Model(Optimizer with, const CompileOptions& options, Loss minimised = {})
@@ -292,13 +292,15 @@ class Model {
     constexpr int of_loss = Cpu::number_count - Optimizer::number_count - loss_number_count;  // after 2 or no keys
     std::vector<float> numbers(static_cast<std::size_t>((end - first + batch - 1) / batch * Cpu::number_count));
     float* of_step = numbers.data();
+    std::int64_t step = step_number;
     for (int at = first; at < end; at += batch, of_step += Cpu::number_count) {
-      const RandomKey key = random_key(seed, static_cast<std::uint64_t>(++step_number));
+      const RandomKey key = random_key(seed, static_cast<std::uint64_t>(++step));
       for (int i = 0; i < of_loss; ++i) of_step[i] = key.number[i];
       loss_numbers(of_step + of_loss);
-      optimizer.numbers(step_number, of_step + of_loss + loss_number_count);
+      optimizer.numbers(step, of_step + of_loss + loss_number_count);
     }
     std::visit([&](auto& e) { e.train(first, end, batch, numbers.data()); }, engine);
+    step_number = step;
   }
 
   void shuffle(std::uint64_t with_seed, int epoch, int count) {
