@@ -41,20 +41,38 @@ inline std::string snake_case(std::string_view type) {
   return name;
 }
 
-struct Rows {
-  std::vector<LayerRow> rows;
+/// What the compiler knows of a layer. A constant, so that no program contains the functions that trace a network.
+struct LayerFacts {
+  std::string_view (*type)() = nullptr;
+  Shape output;
+  std::int64_t parameters = 0, trainable = 0;
+};
+
+template <int Size>
+struct FactsOfLayers {
+  LayerFacts data[Size]{};
+  int size = 0;
 
   template <class Layer, class X>
-  void layer(X x, int before) {
-    const std::string_view type = type_name<Layer>();
-    LayerRow row{std::to_string(rows.size()) + "." + snake_case(type), std::string(type), X::shape, 0, 0};
+  constexpr void layer(X x, int before) {
+    LayerFacts facts{type_name<Layer>, X::shape};
     const List<Parameter>& parameters = x.tracer->graph.parameters;
     for (int i = before; i < parameters.size; ++i) {
-      row.parameters += parameters[i].shape.count();
-      if (parameters[i].trainable) row.trainable += parameters[i].shape.count();
+      facts.parameters += parameters[i].shape.count();
+      if (parameters[i].trainable) facts.trainable += parameters[i].shape.count();
     }
-    rows.push_back(row);
+    data[size++] = facts;
   }
+};
+
+template <class Net>
+struct FactsOf {
+  static constexpr auto layers = [] {
+    Tracer tracer;
+    FactsOfLayers<Net::size> visitor;
+    Net::visit(Net::input(tracer), visitor);
+    return visitor;
+  }();
 };
 
 /// "421,642"
@@ -84,10 +102,13 @@ inline std::string count_and_size(std::int64_t n) {
 /// A row for each layer of a Sequential.
 template <class Net>
 std::vector<LayerRow> layers() {
-  Tracer tracer;
-  detail::Rows visitor;
-  Net::visit(Net::input(tracer), visitor);
-  return visitor.rows;
+  std::vector<LayerRow> rows;
+  for (const detail::LayerFacts& facts : detail::FactsOf<Net>::layers.data) {
+    const std::string_view type = facts.type();
+    rows.push_back({std::to_string(rows.size()) + "." + detail::snake_case(type), std::string(type), facts.output,
+                    facts.parameters, facts.trainable});
+  }
+  return rows;
 }
 
 /// Keras' `summary`, without the optimiser's line where there is no optimiser.
