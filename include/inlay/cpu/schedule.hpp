@@ -230,13 +230,27 @@ class Scheduler {
   }
 };
 
-/// The schedule as a constant.
+/// The schedule as a constant, evaluated once: in room for more actions than there can be, then without it.
 template <class P, Policy Allowed = Policy{}>
 struct Schedule {
-  static constexpr int size = Scheduler<P, Allowed>().run().list.size, ahead = Scheduler<P, Allowed>().run().ahead;
+ private:
+  static constexpr int most = 8 * P::plan.launches.size + 8;
+  struct Found {
+    Action data[most];
+    int size = 0, ahead = 0;
+  };
+  static constexpr Found found = [] {
+    const Actions run = Scheduler<P, Allowed>().run();
+    Found room{.size = run.list.size, .ahead = run.ahead};
+    for (int a = 0; a < run.list.size; ++a) room.data[a] = run.list.data[a];
+    return room;
+  }();
+
+ public:
+  static constexpr int size = found.size, ahead = found.ahead;
   static constexpr Fixed<Action, size> actions = [] {
     Fixed<Action, size> fixed;
-    inlay::detail::copy_list(Scheduler<P, Allowed>().run().list, fixed);
+    for (int a = 0; a < size; ++a) fixed.data[a] = found.data[a];
     return fixed;
   }();
 };
@@ -253,30 +267,33 @@ template <class P, Policy Allowed = Policy{}>
 class Placement {
   static constexpr auto& plan = P::plan;
 
-  static constexpr bool is_batched(const Value& v) { return v.storage == Storage::arena && v.batched; }
-  static constexpr bool is_local(const Value& v) {
-    for (const Action& action : Schedule<P, Allowed>::actions)
-      if (action.kind == ActionKind::chunks && action.first <= v.first && v.last < action.end) return true;
-    return false;
-  }
-  static constexpr inlay::detail::Places places(bool local) {
-    return inlay::detail::place(plan.values, plan.launches.size, [&](const Value& v) {
-      if (!is_batched(v) || is_local(v) != local) return inlay::detail::Lifetime{};
-      return inlay::detail::Lifetime{v.first, v.last};
-    });
-  }
+  struct Found {
+    Fixed<Place, P::plan.values.size> values;
+    std::int64_t local_bytes = 0, batch_bytes = 0;
+  };
+  static constexpr Found found = [] {
+    List<int> run_of(plan.launches.size, -1);  // of chunks, by launch
+    for (int a = 0; a < Schedule<P, Allowed>::size; ++a)
+      if (const Action& action = Schedule<P, Allowed>::actions.data[a]; action.kind == ActionKind::chunks)
+        for (int l = action.first; l < action.end; ++l) run_of.data[l] = a;
+    auto is_local = [&](const Value& v) { return run_of.data[v.first] >= 0 && run_of.data[v.first] == run_of.data[v.last]; };
+    Found result;
+    for (const bool local : {false, true}) {
+      const inlay::detail::Places places =
+          inlay::detail::place(plan.values, plan.launches.size, [&](const Value& v) {
+            const bool placed = v.storage == Storage::arena && v.batched && is_local(v) == local;
+            return placed ? inlay::detail::Lifetime{v.first, v.last} : inlay::detail::Lifetime{};
+          });
+      (local ? result.local_bytes : result.batch_bytes) = places.bytes;
+      for (int v = 0; v < plan.values.size; ++v)
+        if (places.offsets.data[v] >= 0) result.values.data[v] = {local, places.offsets.data[v]};
+    }
+    return result;
+  }();
 
  public:
-  static constexpr std::int64_t local_bytes = places(true).bytes, batch_bytes = places(false).bytes;  // a sample
-  static constexpr Fixed<Place, P::plan.values.size> values = [] {
-    Fixed<Place, P::plan.values.size> fixed;
-    for (const bool local : {false, true}) {
-      const inlay::detail::Places found = places(local);
-      for (int v = 0; v < plan.values.size; ++v)
-        if (found.offsets.data[v] >= 0) fixed.data[v] = {local, found.offsets.data[v]};
-    }
-    return fixed;
-  }();
+  static constexpr std::int64_t local_bytes = found.local_bytes, batch_bytes = found.batch_bytes;  // a sample
+  static constexpr auto& values = found.values;
 };
 
 }  // namespace inlay::cpu
