@@ -276,14 +276,15 @@ class Placement {
     for (int a = 0; a < Schedule<P, Allowed>::size; ++a)
       if (const Action& action = Schedule<P, Allowed>::actions.data[a]; action.kind == ActionKind::chunks)
         for (int l = action.first; l < action.end; ++l) run_of.data[l] = a;
-    auto is_local = [&](const Value& v) { return run_of.data[v.first] >= 0 && run_of.data[v.first] == run_of.data[v.last]; };
+    auto is_local = [&](const Value& v) {
+      return run_of.data[v.first] >= 0 && run_of.data[v.first] == run_of.data[v.last];
+    };
     Found result;
     for (const bool local : {false, true}) {
-      const inlay::detail::Places places =
-          inlay::detail::place(plan.values, plan.launches.size, [&](const Value& v) {
-            const bool placed = v.storage == Storage::arena && v.batched && is_local(v) == local;
-            return placed ? inlay::detail::Lifetime{v.first, v.last} : inlay::detail::Lifetime{};
-          });
+      const inlay::detail::Places places = inlay::detail::place(plan.values, plan.launches.size, [&](const Value& v) {
+        const bool placed = v.storage == Storage::arena && v.batched && is_local(v) == local;
+        return placed ? inlay::detail::Lifetime{v.first, v.last} : inlay::detail::Lifetime{};
+      });
       (local ? result.local_bytes : result.batch_bytes) = places.bytes;
       for (int v = 0; v < plan.values.size; ++v)
         if (places.offsets.data[v] >= 0) result.values.data[v] = {local, places.offsets.data[v]};

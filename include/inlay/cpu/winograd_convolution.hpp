@@ -9,8 +9,8 @@
 
 namespace inlay::cpu {
 
-/// Sizes of register tiles: of the rows that remain, `part` are computed next. Few rows keep the multipliers waiting, so
-/// that a little more than Rows is two halves.
+/// Sizes of register tiles: of the rows that remain, `part` are computed next. Few rows keep the multipliers waiting,
+/// so that a little more than Rows is two halves.
 template <int Rows>
 struct TileRows {
   static constexpr int half = Rows / 2 + 1, quarter = (half + 1) / 2;
@@ -34,7 +34,7 @@ struct TileBlocks {
     return tiles < round_up(count, Rows) ? tiles : round_up(count, Rows);
   }();
   /// A few last tiles, which would wait for all weights alone, join the block before.
-  static constexpr int most = count > block && count % block <= Rows / 2 ? block + count % block : block;
+  static constexpr int most = count > block&& count % block <= Rows / 2 ? block + count % block : block;
   static constexpr int next(int remaining) { return remaining <= most ? remaining : block; }
   /// Frequencies are an odd number of rows apart, so that they do not fall on the same cache sets.
   static constexpr int pitch = round_up(most, Rows) | 1;

@@ -64,8 +64,8 @@ class CpuEngine {
   /// Another order, from the next step on.
   void set_order(const data::Shuffle& next) { order = next; }
 
-  /// Training steps on samples first, ..., end - 1 of the order, `batch` a step, fewer in the last one if less are left.
-  /// `numbers`: what the training graph takes beside samples and labels, number_count for each step.
+  /// Training steps on samples first, ..., end - 1 of the order, `batch` a step, fewer in the last one if less are
+  /// left. `numbers`: what the training graph takes beside samples and labels, number_count for each step.
   void train(int first, int end, int batch, const float* numbers) {
     for (int at = first; at < end; at += batch, numbers += number_count)
       train_step(at, end - at < batch ? end - at : batch, numbers);
