@@ -29,7 +29,7 @@ struct AddToSums {
 
 }  // namespace cuda
 
-template <class Net, class Optimizer, class Loss, class Metric, Precision Multiplied = Precision::fp32>
+template <class Net, class Optimizer, class Loss, class Metric, cuda::Policy Multiplied = cuda::Policy{}>
 class CudaEngine {
  public:
   using Training = Program<TrainingGraph<Net, Optimizer, Loss, Metric>, stored_in(Multiplied)>;

@@ -1,0 +1,50 @@
+// Contractions in tiles that a policy asks for, by contraction_check.hpp: every size that is possible, in each walk.
+#include "contraction_check.hpp"
+
+using namespace inlay;
+using namespace inlay::test;
+using inlay::cuda::Policy;
+
+namespace {
+
+template <class G, Precision P, int Rows, int Columns>
+void check_size(const char* what, int samples) {
+  constexpr Policy policy{P, TileSize{Rows, Columns}};
+  using Kernel = inlay::cuda::under_policy_t<policy, Forward<G>>;
+  static_assert(inlay::cuda::Product<Kernel>::Shape::rows == Rows);
+  static_assert(inlay::cuda::Product<Kernel>::Shape::columns == Columns);
+  check<G, policy>(what, samples);
+}
+template <class G, Precision P>
+void check_sizes(const char* what, int samples) {
+  check_size<G, P, 64, 16>(what, samples);
+  check_size<G, P, 64, 128>(what, samples);
+  check_size<G, P, 128, 32>(what, samples);
+  check_size<G, P, 128, 128>(what, samples);
+  check_size<G, P, 256, 16>(what, samples);
+  check_size<G, P, 256, 64>(what, samples);
+}
+
+using Slid = Square<9, 10, 24, 70, 3, 3, 1>;        // over halo tiles, where there are tensor cores
+using Strided = Square<9, 11, 12, 70, 3, 3, 1, 2>;  // gathered
+
+}  // namespace
+
+TEST_CASE("contractions agree with the loop in every tile that may be asked for") {
+  check_sizes<Slid, Precision::fp32>("slid", 4);
+  check_sizes<Slid, Precision::tf32>("slid", 4);
+  check_sizes<Slid, Precision::bf16>("slid", 4);
+  check_sizes<Strided, Precision::fp32>("strided", 11);
+  check_sizes<Strided, Precision::tf32>("strided", 11);
+  check_sizes<Strided, Precision::bf16>("strided", 11);
+}
+TEST_CASE("a size that is not asked for is chosen") {
+  using Kernel = inlay::cuda::under_policy_t<Policy{Precision::bf16, TileSize{.rows = 64}}, Forward<Slid>>;
+  CHECK(Kernel::tile_rows == 64);
+  CHECK(Kernel::tile_columns > 16);
+  using Weight = inlay::cuda::under_policy_t<Policy{Precision::fp32, TileSize{256, 16}}, WeightGradient<Slid>>;
+  CHECK(Weight::tile_rows == 128);
+  CHECK(!TileSize{96, 64}.is_possible());
+  CHECK(!TileSize{256, 128}.is_possible());
+  CHECK(TileSize{}.is_possible());
+}
