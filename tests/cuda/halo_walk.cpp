@@ -121,10 +121,13 @@ void check_scattered(int samples) {
 
 // --- the tile
 
+template <class Contraction, int Rows, Precision P = Precision::bf16>
+using InRows = under_policy_t<inlay::cuda::Policy{P, TileSize{.rows = Rows}}, Contraction>;
+
 /// Do the rows that tiles need contain what their pixels read, and are they as few as promised?
-template <class Contraction>
-bool rows_suffice(int samples) {
-  using Kernel = under_policy_t<Precision::bf16, Contraction>;
+template <class Contraction, int Rows>
+bool rows_of_tile_suffice(int samples) {
+  using Kernel = InRows<Contraction, Rows>;
   using H = HaloTile<Kernel>;
   using P = typename H::P;
   for (int tile = 0; tile < P::row_tiles(samples); ++tile) {
@@ -138,11 +141,17 @@ bool rows_suffice(int samples) {
   return true;
 }
 
+template <class Contraction>
+bool rows_suffice(int samples) {
+  return rows_of_tile_suffice<Contraction, 64>(samples) && rows_of_tile_suffice<Contraction, 128>(samples) &&
+         rows_of_tile_suffice<Contraction, 256>(samples);
+}
+
 /// How many of the eight chunks that one instruction loads lie on the same banks, at worst. What reaches over the end
 /// of an image is not counted.
-template <class Contraction, Precision P = Precision::bf16>
-int most_on_a_bank(int samples) {
-  using H = HaloTile<under_policy_t<P, Contraction>>;
+template <class Contraction, Precision P, int Rows>
+int most_of_tile_on_a_bank(int samples) {
+  using H = HaloTile<InRows<Contraction, Rows, P>>;
   using Product = typename H::P;
   int most = 0;
   for (int tile = 0; tile < Product::row_tiles(samples); ++tile)
@@ -160,6 +169,12 @@ int most_on_a_bank(int samples) {
         }
     }
   return most;
+}
+
+template <class Contraction, Precision P = Precision::bf16>
+int most_on_a_bank(int samples) {
+  return std::max(most_of_tile_on_a_bank<Contraction, P, 128>(samples),
+                  most_of_tile_on_a_bank<Contraction, P, 256>(samples));
 }
 
 /// Is every chunk of a tile in a place of its own, below the weights?
@@ -280,8 +295,9 @@ TEST_CASE("the rows of a halo tile contain what its pixels read, and are no more
   CHECK(rows_suffice<Halved<6, 10, 16>>(20));
   CHECK(rows_suffice<ForwardPooled<Square<9, 9, 16, 16, 3, 3, 1>, 9, 9>>(3));
   CHECK(rows_suffice<DataGradient<Square<9, 8, 9, 12, 5, 5, 1>>>(4));
-  static_assert(HaloTile<under_policy_t<Precision::bf16, Plain<16, 16, 64>>>::rows == 8 + 2);  // no images in between
-  static_assert(HaloTile<under_policy_t<Precision::bf16, Plain<8, 8, 64>>>::rows == 16 + 2 * 2);
+  static_assert(HaloTile<InRows<Plain<16, 16, 64>, 128>>::rows == 8 + 2);  // no images in between
+  static_assert(HaloTile<InRows<Plain<8, 8, 64>, 128>>::rows == 16 + 2 * 2);
+  static_assert(HaloTile<InRows<Plain<8, 8, 64>, 256>>::rows == 32 + 4 * 2);
 }
 
 TEST_CASE("eight chunks of a halo tile are loaded from different banks") {
@@ -291,12 +307,13 @@ TEST_CASE("eight chunks of a halo tile are loaded from different banks") {
   CHECK(most_on_a_bank<Plain<28, 28, 16>>(3) == 1);  // 32
   CHECK(most_on_a_bank<Plain<32, 32, 32>>(2) == 1);
   CHECK(most_on_a_bank<Plain<14, 14, 64>>(3) == 1);
-  CHECK(most_on_a_bank<Plain<7, 7, 64>>(9) == 1);
+  CHECK(most_of_tile_on_a_bank<Plain<7, 7, 64>, Precision::bf16, 64>(9) == 1);
   CHECK(most_on_a_bank<Halved<28, 28, 64>>(3) == 1);
   CHECK(most_on_a_bank<Halved<28, 28, 16>>(3) == 1);
   CHECK(most_on_a_bank<Halved<16, 16, 64>>(3) == 1);
   // Where the columns of a row do not fill whole 128 bytes, the pixels behind its end meet those before it; where two
   // windows lie in different rows, one meets the other.
+  CHECK(most_on_a_bank<Plain<7, 7, 64>>(9) == 2);
   CHECK(most_on_a_bank<Plain<14, 14, 16>>(3) == 2);
   CHECK(most_on_a_bank<Plain<15, 15, 32>>(3) == 2);
   CHECK(most_on_a_bank<Halved<14, 14, 64>>(3) == 2);

@@ -70,6 +70,7 @@ TypedLaunch typed_launch(int samples, const DeviceSpec& device, int registers) {
   typed.seconds = contraction_seconds<C>(samples, device, registers);
   typed.limit = cycles.longest() == cycles.multiply ? "multiply"
                 : cycles.longest() == cycles.shared ? "shared"
+                : cycles.longest() == cycles.cache  ? "cache"
                                                     : "issue";
   if constexpr (P::all_taps) {
     using T = TapsTile<typename C::geometry>;

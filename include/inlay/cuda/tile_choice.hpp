@@ -1,39 +1,88 @@
-// Which tile of a contraction's result a block of threads computes: the one place where that is decided.
+// Which tile of a contraction's result a block of threads computes: the one place where that is decided, by the
+// estimate of tile_cost.hpp for a batch of 256 on a nominal device. Neither the real batch nor the real device is
+// asked, so that sums are added in the same order everywhere.
 #pragma once
 
 #include <inlay/cuda/policy.hpp>
-#include <inlay/cuda/product.hpp>
+#include <inlay/cuda/tile_cost.hpp>
 
 namespace inlay::cuda {
 
+/// An H100 whose multiprocessors have only as much shared memory as the smallest that multiply in the precision: those
+/// of sm_75, or of sm_86. What does not fit there twice is not worth much more where it would.
+constexpr DeviceSpec nominal_device(Precision p) {
+  DeviceSpec device = devices::h100;
+  device.multiprocessors.shared_bytes = (least_capability(p) < 80 ? 64 : 100) * 1024;
+  return device;
+}
+inline constexpr int nominal_batch = 256;
+
 namespace detail {
 
-/// By rules.
+/// The best so far, and the seconds that it takes.
+struct TileCandidate {
+  TileSize tile{64, 16};
+  double seconds = __builtin_huge_val();
+};
+
+template <Precision P, int Rows, int Columns, class Contraction>
+constexpr void consider(TileCandidate& best) {
+  constexpr int most_sums = P == Precision::fp32 ? 64 : 128;  // of a thread
+  if constexpr (Rows * Columns <= 128 * most_sums) {
+    using C = Tiled<P, Rows, Columns, Contraction>;
+    constexpr int samples = Contraction::batched ? nominal_batch : 1;
+    const BlockWork work = block_work<C>(samples);
+    if (work.registers > work.most_registers) return;  // some would be spilled
+    const double seconds = contraction_seconds<C>(samples, nominal_device(P));
+    if (seconds < best.seconds) best = {{Rows, Columns}, seconds};
+  }
+}
+
 template <Precision P, class Contraction>
 constexpr TileSize choose_tile() {
   using A = Product<Tiled<P, 64, 16, Contraction>>;  // whose extents do not depend on the tile
-  TileSize tile{A::pixels >= 64 ? 128 : 64, A::columns > 32 ? 64 : A::columns > 16 ? 32 : 16};
-  if (A::weights) {
-    tile.rows =
-        ceil_divide(A::tapped, 128) * 128 * 20 <= A::tapped * 23 ? 128 : 64;  // 128 where little of it is wasted
-    if (P == Precision::fp32 && A::tapped <= 32) tile.rows = A::tapped <= 16 ? 16 : 32;
+  constexpr int wide = A::columns > 64 ? 128 : A::columns > 32 ? 64 : A::columns > 16 ? 32 : 16;
+  constexpr int narrow = wide > 16 ? wide / 2 : 16;
+  TileCandidate best;
+  if constexpr (A::all_taps) {
+    return {64, wide < 64 ? wide : 64};                       // MultiplyTaps has tiles of its own
+  } else if constexpr (A::weights && P == Precision::fp32) {  // whose threads bring a row each
+    if constexpr (A::tapped <= 64) {
+      consider<P, 16, wide, Contraction>(best);
+      consider<P, 32, wide, Contraction>(best);
+    }
+    consider<P, 64, wide, Contraction>(best);
+    consider<P, 64, narrow, Contraction>(best);
+    consider<P, 128, wide, Contraction>(best);
+    consider<P, 128, narrow, Contraction>(best);
+  } else {
+    consider<P, 64, wide, Contraction>(best);
+    consider<P, 64, narrow, Contraction>(best);
+    consider<P, 128, wide, Contraction>(best);
+    consider<P, 128, narrow, Contraction>(best);
+    consider<P, 256, wide, Contraction>(best);
+    consider<P, 256, narrow, Contraction>(best);
   }
-  return tile;
+  return best.tile;
 }
-
-/// In fp32 a weight gradient's threads bring a row each.
-template <Precision P, class Contraction>
-inline constexpr int most_rows = P == Precision::fp32&& Contraction::mode == Mode::weight_gradient ? 128 : 256;
 
 template <Policy P, class Contraction>
 struct TiledFor {
   static constexpr TileSize tile = [] {
-    constexpr int most = most_rows<P.precision, Contraction>;
-    TileSize t{P.tile.rows < most ? P.tile.rows : most, P.tile.columns};
-    if (t.rows > 0 && t.columns > 0) return t;
-    const TileSize chosen = choose_tile<P.precision, Contraction>();
-    return TileSize{t.rows > 0 ? t.rows : chosen.rows, t.columns > 0 ? t.columns : chosen.columns};
+    constexpr bool fewer = P.precision == Precision::fp32 && Contraction::mode == Mode::weight_gradient;
+    TileSize asked = P.tile;
+    if (fewer && asked.rows > 128) asked.rows = 128;
+    if constexpr (P.tile.rows > 0 && P.tile.columns > 0) {
+      return asked;
+    } else {
+      const TileSize chosen = choose_tile<P.precision, Contraction>();
+      if (asked.rows == 0) asked.rows = chosen.rows;
+      if (asked.columns == 0) asked.columns = chosen.columns;
+      return asked;
+    }
   }();
+  static_assert(tile.rows * tile.columns <= 128 * 128,
+                "TileSize: what is left to Inlay does not fit what is asked for");
   using type = Tiled<P.precision, tile.rows, tile.columns, Contraction>;
 };
 

@@ -1,11 +1,11 @@
 // How long a contraction takes with the tile that it has, estimated from static shapes: what one block of threads does
 // (BlockWork), the cycles that it costs a multiprocessor, and how evenly a device is filled with blocks.
 //
-//   cycles of a block = longest of (multiply, shared, instructions) + the other two / blocks side by side
+//   cycles of a block = longest of (multiply, shared, cache, issue) + the others / parties that take turns
 //
-// since a block's barriers part bringing operands from multiplying, so that only other blocks on the multiprocessor
-// have work for what it leaves idle. The estimate is for choosing tiles and for `explain`; it knows nothing of caches,
-// of latencies and of prologues.
+// Blocks on a multiprocessor take turns, and a block's own warps do, since its walk brings the next step while it
+// multiplies the last: two parties a block. More than four hide no more. The estimate is for choosing tiles and for
+// `explain`; it knows nothing of latencies, of the first-level cache and of prologues.
 #pragma once
 
 #include <inlay/core/precision.hpp>
@@ -21,9 +21,10 @@ struct BlockWork {
   Precision precision;
   double multiply_adds;   // padding included
   double shared_traffic;  // bytes between shared memory and registers
-  double instructions;    // of threads, for bringing operands and for finishing sums
+  double brought;         // bytes of operands, each once
+  double instructions;    // of threads, besides those that multiply on tensor cores
   int threads, shared_bytes, registers;
-  int turns = 1;  // groups of its warps that do different things at a time
+  int most_registers = 255;  // that the compiler may use
 };
 
 namespace estimate {
@@ -35,7 +36,9 @@ inline constexpr double streaming = 8;   // of TapsTile's positions, found in a 
 inline constexpr double weighing = 6;    // of the weights
 inline constexpr double finishing = 12;  // of the result
 
-inline constexpr double shared_bytes_a_cycle = 128, instructions_a_cycle = 128;  // of a multiprocessor
+// Of a multiprocessor, in a cycle. From the second-level cache of an A100 or an H100 come 25 to 30 bytes to each of all
+// multiprocessors at once; some of what blocks on the same one bring is found in the first level.
+inline constexpr double shared_bytes_a_cycle = 128, cache_bytes_a_cycle = 32, instructions_a_cycle = 128;
 inline constexpr int other_registers = 72, other_simt_registers = 48;  // besides sums, operands and what is under way
 
 }  // namespace estimate
@@ -49,7 +52,7 @@ constexpr BlockWork block_work(int samples) {
   namespace e = estimate;
   using P = Product<C>;
   constexpr double element = operand_bytes(P::precision);
-  BlockWork work{P::precision, 0, 0, 0, 0, 0, 0};
+  BlockWork work{P::precision, 0, 0, 0, 0, 0, 0, 0};
   if constexpr (P::all_taps) {
     using M = MultiplyTaps<C>;
     using T = typename M::T;
@@ -59,11 +62,11 @@ constexpr BlockWork block_work(int samples) {
     // A warp loads x anew for each tap of its row, 16 positions at a time, and dy once.
     work.shared_traffic = positions * channels * element +
                           steps * T::step / 16 * T::warps * (P::G::S * T::row_blocks * 512 + T::column_blocks * 256);
+    work.brought = positions * channels * element;
     work.instructions = positions * channels * e::streaming + 1.0 * P::taps * T::inputs * T::outputs;
     work.threads = M::threads;
     work.shared_bytes = M::shared_bytes;
     work.registers = T::sums + e::other_registers;
-    work.turns = 2;
   } else {
     using M = Multiply<C>;
     using S = typename P::Shape;
@@ -73,9 +76,11 @@ constexpr BlockWork block_work(int samples) {
     double of_a = depth * S::rows, bringing = e::gathering;
     int under_way = S::rows * S::depth / S::threads;  // words of A and B that wait in registers
     if constexpr (P::precision == Precision::fp32) {
-      // A warp loads what 4 x 8 threads multiply, four floats at a time, in two passes over the banks.
-      work.shared_traffic =
-          depth * (S::threads / 32) * (1.0 * S::rows_each / S::row_run + 1.0 * S::columns_each / S::column_run) * 256;
+      // A thread loads four floats at a time; for a warp, 4 x 8 threads, that takes two passes over the banks.
+      const double loads =
+          depth * S::threads * (1.0 * S::rows_each / S::row_run + 1.0 * S::columns_each / S::column_run);
+      work.shared_traffic = loads * 8;
+      work.instructions = work.multiply_adds + loads;
       under_way += S::rows_each + S::columns_each + S::columns * S::depth / S::threads;
     } else {
       // A warp loads 16 rows of each band, and all columns.
@@ -90,14 +95,15 @@ constexpr BlockWork block_work(int samples) {
         under_way = 4 * S::passes + S::rows / 8 + S::columns / 8;
       }
     }
-    work.shared_traffic += (of_a + depth * S::columns) * element;
-    work.instructions = of_a * bringing + depth * S::columns * weights + e::finishing * S::rows * S::columns;
+    const double of_b = depth * S::columns;
+    work.shared_traffic += (of_a + of_b) * element;
+    work.brought = (has_halo_tile<C> ? of_a : of_a / P::taps) * element + of_b * (P::weights ? element : 4);
+    work.instructions += of_a * bringing + of_b * weights + e::finishing * S::rows * S::columns;
     work.threads = M::threads;
     work.shared_bytes = M::shared_bytes;
     work.registers =
         sums + under_way + (P::precision == Precision::fp32 ? e::other_simt_registers : e::other_registers);
-    const int most = M::least_blocks > 0 ? 65536 / M::least_blocks / M::threads / 8 * 8 : 255;
-    if (work.registers > most && most <= 168) work.registers = most;  // the compiler gives up prefetching
+    if (M::least_blocks > 0) work.most_registers = 65536 / M::least_blocks / M::threads / 8 * 8;
   }
   return work;
 }
@@ -110,35 +116,41 @@ constexpr std::int64_t block_count(int samples) {
   else return std::int64_t{1} * P::row_tiles(samples) * P::column_tiles * P::groups * P::splits(samples);
 }
 
-/// Cycles of a multiprocessor.
+/// Cycles of a multiprocessor that a block takes, by what it waits for.
 struct BlockCycles {
-  double multiply, shared, instructions;
+  double multiply, shared, cache, issue;
 
   constexpr double longest() const {
-    const double longer = multiply > shared ? multiply : shared;
-    return longer > instructions ? longer : instructions;
+    const double a = multiply > shared ? multiply : shared, b = cache > issue ? cache : issue;
+    return a > b ? a : b;
   }
-  /// Where so many parties take turns.
   constexpr double with(int parties) const {
-    return longest() + (multiply + shared + instructions - longest()) / parties;
+    return longest() + (multiply + shared + cache + issue - longest()) / parties;
   }
 };
 
 constexpr BlockCycles block_cycles(const BlockWork& work, const DeviceSpec& device) {
   const Multiprocessors& on = device.multiprocessors;
-  const bool tensor = work.precision != Precision::fp32 && device.tensor_flops > 0;
-  double flops = tensor ? device.tensor_flops * on.tensor_share : device.fp32_flops;
-  if (tensor && work.precision == Precision::tf32) flops /= 2;
-  return {2 * work.multiply_adds / (flops / on.clock / on.count), work.shared_traffic / estimate::shared_bytes_a_cycle,
-          work.instructions / estimate::instructions_a_cycle};
+  const double each = on.count * on.clock, issue = work.instructions / estimate::instructions_a_cycle;
+  BlockCycles cycles{0, work.shared_traffic / estimate::shared_bytes_a_cycle,
+                     work.brought / estimate::cache_bytes_a_cycle, issue};
+  if (work.precision == Precision::fp32 || device.tensor_flops == 0) {  // instructions like others
+    cycles.multiply = 2 * work.multiply_adds / (device.fp32_flops / each);
+    if (issue > cycles.multiply) cycles.multiply = issue;
+    cycles.issue = 0;
+  } else {
+    const double flops = device.tensor_flops * on.tensor_share / (work.precision == Precision::tf32 ? 2 : 1);
+    cycles.multiply = 2 * work.multiply_adds / (flops / each);
+  }
+  return cycles;
 }
 
 /// Seconds for so many blocks, of which a multiprocessor holds `resident` at a time.
 constexpr double seconds_of_blocks(const BlockWork& work, std::int64_t blocks, int resident, const DeviceSpec& device) {
   const Multiprocessors& on = device.multiprocessors;
   const std::int64_t each = (blocks + on.count - 1) / on.count;
-  const int beside = each < resident ? static_cast<int>(each) : resident;
-  return static_cast<double>(each) * block_cycles(work, device).with(beside * work.turns) / on.clock;
+  const int parties = each > 1 && resident > 1 ? 4 : 2;
+  return static_cast<double>(each) * block_cycles(work, device).with(parties) / on.clock;
 }
 
 /// Seconds of a contraction of `samples` samples, with those of the kernel that adds up its parts. `registers` of a
