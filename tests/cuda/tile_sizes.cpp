@@ -69,6 +69,10 @@ TEST_CASE("a size that is not asked for is chosen") {
   using Kernel = inlay::cuda::under_policy_t<Policy{Precision::bf16, TileSize{.rows = 64}}, Forward<Slid>>;
   CHECK(Kernel::tile_rows == 64);
   CHECK(Kernel::tile_columns > 16);
+  using Wide = Forward<Square<14, 14, 128, 128, 3, 3, 1>>;  // with 256 rows, 128 columns would be too many
+  CHECK(inlay::cuda::under_policy_t<Policy{Precision::bf16, TileSize{.rows = 256}}, Wide>::tile_columns <= 64);
+  using Huge = Forward<Square<6000, 6000, 3, 16, 3, 3, 1>>;
+  CHECK(inlay::cuda::under_policy_t<Precision::bf16, Huge>::tile_columns == 16);
   using Weight = inlay::cuda::under_policy_t<Policy{Precision::fp32, TileSize{256, 16}}, WeightGradient<Slid>>;
   CHECK(Weight::tile_rows == 128);
   CHECK(!TileSize{96, 64}.is_possible());

@@ -151,9 +151,8 @@ std::string explain(const DeviceSpec& device, int batch, std::integer_sequence<i
                  : "registers of contractions estimated (?), since " +
                        (query ? std::string("this is the emulator") : query.reason);
   text +=
-      "\nblocks by: of those on one multiprocessor, by threads, shared memory and registers; waves: blocks, by all "
-      "that "
-      "the device holds\n"
+      "\nblocks by: of those on one multiprocessor, by threads, shared memory and registers; waves: blocks, by all\n"
+      "that the device holds at a time; times include those of the kernels that finish a launch\n"
       "launch  kernel                    tile         parts threads  shared  registers spilled    blocks  by:          "
       "  waves       us limited by\n";
   const Plan plan = thaw(Program::plan);

@@ -19,6 +19,16 @@ inline constexpr int nominal_batch = 256;
 
 namespace detail {
 
+/// Samples of the nominal batch; fewer of images so large that their pixels could not be counted.
+template <class Contraction>
+constexpr int nominal_samples() {
+  using G = typename Contraction::geometry;
+  constexpr std::int64_t pixels = std::int64_t{1} * (G::H > G::P ? G::H : G::P) * (G::W > G::Q ? G::W : G::Q);
+  constexpr std::int64_t most = (std::int64_t{1} << 28) / pixels;
+  if (!Contraction::batched || most < 1) return 1;
+  return most < nominal_batch ? static_cast<int>(most) : nominal_batch;
+}
+
 /// The best so far, and the seconds that it takes.
 struct TileCandidate {
   TileSize tile{64, 16};
@@ -30,7 +40,7 @@ constexpr void consider(TileCandidate& best) {
   constexpr int most_sums = P == Precision::fp32 ? 64 : 128;  // of a thread
   if constexpr (Rows * Columns <= 128 * most_sums) {
     using C = Tiled<P, Rows, Columns, Contraction>;
-    constexpr int samples = Contraction::batched ? nominal_batch : 1;
+    constexpr int samples = nominal_samples<Contraction>();
     const BlockWork work = block_work<C>(samples);
     if (work.registers > work.most_registers) return;  // some would be spilled
     const double seconds = contraction_seconds<C>(samples, nominal_device(P));
@@ -75,9 +85,11 @@ struct TiledFor {
     if constexpr (P.tile.rows > 0 && P.tile.columns > 0) {
       return asked;
     } else {
+      constexpr int most = 128 * 128;  // elements
       const TileSize chosen = choose_tile<P.precision, Contraction>();
-      if (asked.rows == 0) asked.rows = chosen.rows;
-      if (asked.columns == 0) asked.columns = chosen.columns;
+      if (asked.rows == 0 && asked.columns == 0) return chosen;
+      if (asked.rows == 0) asked.rows = chosen.rows * asked.columns > most ? most / asked.columns : chosen.rows;
+      if (asked.columns == 0) asked.columns = chosen.columns * asked.rows > most ? most / asked.rows : chosen.columns;
       return asked;
     }
   }();
