@@ -103,7 +103,7 @@ constexpr BlockWork block_work(int samples) {
     work.shared_bytes = M::shared_bytes;
     work.registers =
         sums + under_way + (P::precision == Precision::fp32 ? e::other_simt_registers : e::other_registers);
-    if (M::least_blocks > 0) work.most_registers = 65536 / M::least_blocks / M::threads / 8 * 8;
+    if constexpr (M::least_blocks > 0) work.most_registers = 65536 / M::least_blocks / M::threads / 8 * 8;
   }
   return work;
 }
