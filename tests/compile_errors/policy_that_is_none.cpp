@@ -1,4 +1,4 @@
-// expect: compile<Net, ...>: after the network come Precision::... and Numerics::...
+// expect: compile<Net, ...>: after the network come Precision::..., Numerics::... and TileSize{...}
 #include "net.hpp"
 
 #include <inlay/inlay.hpp>

@@ -4,6 +4,9 @@
 using namespace inlay;
 using namespace inlay::test;
 
+template <class Contraction>
+using InFp32 = inlay::cuda::under_policy_t<Precision::fp32, Contraction>;
+
 TEST_CASE("contractions of every geometry agree with the loop, forward and both gradients") {
   check<Square<5, 7, 3, 5, 1>>("1x1, nothing a multiple of anything", 3);
   check<Square<7, 9, 5, 10, 3, 3, 1>>("3x3 same, odd image", 2);
@@ -28,13 +31,13 @@ TEST_CASE("dense layers agree with the loop, also where the depth is split") {
 
 TEST_CASE("a weight gradient over many pixels is split into parts") {
   using G = Square<12, 12, 4, 8, 3, 3, 1>;
-  CHECK(inlay::cuda::Product<WeightGradient<G>>::splits(8) > 2);
+  CHECK(inlay::cuda::Product<InFp32<WeightGradient<G>>>::splits(8) > 2);
   check<G>("8 samples of 12 x 12", 8);
 }
 
 TEST_CASE("a weight gradient with enough tiles is finished in the kernel that multiplies") {
   using G = Square<1, 1, 8192, 65, 1>;
-  CHECK(!inlay::cuda::Product<WeightGradient<G>>::split);
+  CHECK(!inlay::cuda::Product<InFp32<WeightGradient<G>>>::split);
   check<G>("8192 x 65", 3);
 }
 
@@ -42,5 +45,5 @@ TEST_CASE("the split depends on the type and the batch only, and results have th
   using G = Square<12, 12, 4, 8, 3, 3, 1>;
   const auto x = random_floats(8 * 12 * 12 * 4, 1), dy = random_floats(8 * 12 * 12 * 8, 2);
   const std::vector<Argument> arguments{{x}, {dy}, output(9 * 4 * 8), output(8)};
-  CHECK(run_kernel<WeightGradient<G>>(8, arguments) == run_kernel<WeightGradient<G>>(8, arguments));
+  CHECK(run_kernel<InFp32<WeightGradient<G>>>(8, arguments) == run_kernel<InFp32<WeightGradient<G>>>(8, arguments));
 }

@@ -109,7 +109,7 @@ inline double worst(const std::vector<float>& got, const Sums& expected, const B
   return most;
 }
 
-template <class G, Precision P, class F>
+template <class G, cuda::Policy P, class F>
 void check_with(int samples, Bound bound, F numbers) {
   constexpr int x_size = G::H * G::W * G::C, y_size = G::P * G::Q * G::K;
   constexpr int w_size = G::R * G::S * (G::C / G::groups) * G::K;
@@ -123,28 +123,28 @@ void check_with(int samples, Bound bound, F numbers) {
   });
   for (int i = 0; i < samples * y_size; ++i) db.add(i % G::K, at(dy, i), 1);
 
-  const auto forward = run_kernel<cuda::in_precision_t<P, Forward<G>>>(samples, {{x}, {w}, output(samples * y_size)});
+  const auto forward = run_kernel<cuda::under_policy_t<P, Forward<G>>>(samples, {{x}, {w}, output(samples * y_size)});
   CHECK(worst(forward[2], y, bound, G::R * G::S * G::C / G::groups) <= 1);
   const auto data =
-      run_kernel<cuda::in_precision_t<P, DataGradient<G>>>(samples, {{dy}, {w}, output(samples * x_size)});
+      run_kernel<cuda::under_policy_t<P, DataGradient<G>>>(samples, {{dy}, {w}, output(samples * x_size)});
   CHECK(worst(data[2], dx, bound, G::R * G::S * G::K / G::groups) <= 1);
   // The bias gradient sums what has not been rounded.
   const auto weight =
-      run_kernel<cuda::in_precision_t<P, WeightGradient<G>>>(samples, {{x}, {dy}, output(w_size), output(G::K)});
+      run_kernel<cuda::under_policy_t<P, WeightGradient<G>>>(samples, {{x}, {dy}, output(w_size), output(G::K)});
   CHECK(worst(weight[2], dw, bound, samples * G::P * G::Q) <= 1);
   CHECK(worst(weight[3], db, bound.unrounded(), samples * G::P * G::Q) <= 1);
 }
 
 /// On numbers that are rounded, and on small integers, with which every precision is exact: there no product may be
 /// missing, or be one too many.
-template <class G, Precision P = Precision::fp32>
+template <class G, cuda::Policy P = cuda::Policy{}>
 void check(const char* what, int samples) {
   CAPTURE(what);
   CAPTURE(samples);
   CAPTURE(name_of(P));
   if (!device_has(P)) return;
   check_with<G, P>(samples, bound_of(P), random_floats);
-  if constexpr (P != Precision::fp32) check_with<G, P>(samples, {}, small_integers);
+  if constexpr (P.precision != Precision::fp32) check_with<G, P>(samples, {}, small_integers);
 }
 
 }  // namespace inlay::test

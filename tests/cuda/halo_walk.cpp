@@ -7,17 +7,17 @@
 
 using namespace inlay;
 using namespace inlay::test;
-using inlay::cuda::HaloTile, inlay::cuda::Pixel, inlay::cuda::in_precision_t;
+using inlay::cuda::HaloTile, inlay::cuda::Pixel, inlay::cuda::under_policy_t;
 
 namespace {
 
 template <Precision P, class Contraction>
 constexpr bool takes_halo = [] {
-  using Kernel = in_precision_t<P, Contraction>;
+  using Kernel = under_policy_t<P, Contraction>;
   return std::is_same_v<typename inlay::cuda::Multiply<Kernel>::Walk, inlay::cuda::HaloWalk<Kernel>>;
 }();
 template <Precision P, class Contraction>
-constexpr int slabs = HaloTile<in_precision_t<P, Contraction>>::slabs;
+constexpr int slabs = HaloTile<under_policy_t<P, Contraction>>::slabs;
 
 template <class G, Precision P>
 void check_halo_in(const char* what, int samples) {
@@ -67,7 +67,7 @@ constexpr int w_size = G::R* G::S*(G::C / G::groups) * G::K;
 
 template <class G, Precision P>
 void check_padding(int samples) {
-  using Kernel = in_precision_t<P, ForwardOfMore<G>>;
+  using Kernel = under_policy_t<P, ForwardOfMore<G>>;
   static_assert(takes_halo<P, ForwardOfMore<G>>);
   if (!device_has(P)) return;
   const auto x = small_integers(samples * x_size<G>, 1), w = small_integers(w_size<G>, 2);
@@ -80,7 +80,7 @@ void check_padding(int samples) {
 /// Sums as without pooling, and the largest of each window.
 template <class G, int Height, int Width, Precision P>
 void check_pooled(const char* what, int samples) {
-  using Kernel = in_precision_t<P, ForwardPooled<G, Height, Width>>;
+  using Kernel = under_policy_t<P, ForwardPooled<G, Height, Width>>;
   static_assert(takes_halo<P, ForwardPooled<G, Height, Width>>);
   CAPTURE(what);
   CAPTURE(name_of(P));
@@ -103,7 +103,7 @@ void check_pooled(const char* what, int samples) {
 
 template <class G, Precision P>
 void check_scattered(int samples) {
-  using Kernel = in_precision_t<P, DataGradientPooled<G>>;
+  using Kernel = under_policy_t<P, DataGradientPooled<G>>;
   static_assert(takes_halo<P, DataGradientPooled<G>>);
   if (!device_has(P)) return;
   const auto d = small_integers(samples * y_size<G> / 4, 1), w = small_integers(w_size<G>, 2);
@@ -121,10 +121,13 @@ void check_scattered(int samples) {
 
 // --- the tile
 
+template <class Contraction, int Rows, Precision P = Precision::bf16>
+using InRows = under_policy_t<inlay::cuda::Policy{P, TileSize{.rows = Rows}}, Contraction>;
+
 /// Do the rows that tiles need contain what their pixels read, and are they as few as promised?
-template <class Contraction>
-bool rows_suffice(int samples) {
-  using Kernel = in_precision_t<Precision::bf16, Contraction>;
+template <class Contraction, int Rows>
+bool rows_of_tile_suffice(int samples) {
+  using Kernel = InRows<Contraction, Rows>;
   using H = HaloTile<Kernel>;
   using P = typename H::P;
   for (int tile = 0; tile < P::row_tiles(samples); ++tile) {
@@ -138,11 +141,17 @@ bool rows_suffice(int samples) {
   return true;
 }
 
+template <class Contraction>
+bool rows_suffice(int samples) {
+  return rows_of_tile_suffice<Contraction, 64>(samples) && rows_of_tile_suffice<Contraction, 128>(samples) &&
+         rows_of_tile_suffice<Contraction, 256>(samples);
+}
+
 /// How many of the eight chunks that one instruction loads lie on the same banks, at worst. What reaches over the end
 /// of an image is not counted.
-template <class Contraction, Precision P = Precision::bf16>
-int most_on_a_bank(int samples) {
-  using H = HaloTile<in_precision_t<P, Contraction>>;
+template <class Contraction, Precision P, int Rows>
+int most_of_tile_on_a_bank(int samples) {
+  using H = HaloTile<InRows<Contraction, Rows, P>>;
   using Product = typename H::P;
   int most = 0;
   for (int tile = 0; tile < Product::row_tiles(samples); ++tile)
@@ -162,10 +171,16 @@ int most_on_a_bank(int samples) {
   return most;
 }
 
+template <class Contraction, Precision P = Precision::bf16>
+int most_on_a_bank(int samples) {
+  return std::max(most_of_tile_on_a_bank<Contraction, P, 128>(samples),
+                  most_of_tile_on_a_bank<Contraction, P, 256>(samples));
+}
+
 /// Is every chunk of a tile in a place of its own, below the weights?
 template <class Contraction>
 bool places_differ() {
-  using H = HaloTile<in_precision_t<Precision::bf16, Contraction>>;
+  using H = HaloTile<under_policy_t<Precision::bf16, Contraction>>;
   std::set<int> places;
   for (int row = 0; row < H::rows; ++row)
     for (int column = 0; column < H::padded_columns; ++column)
@@ -177,7 +192,7 @@ bool places_differ() {
 /// Are the weights of a step written to different banks, 128 bytes at a time, and loaded from different ones?
 template <class Contraction, Precision P>
 bool weights_differ() {
-  using Weights = inlay::cuda::HaloWeights<in_precision_t<P, Contraction>>;
+  using Weights = inlay::cuda::HaloWeights<under_policy_t<P, Contraction>>;
   static_assert(Weights::in_quads);
   constexpr int words = P == Precision::tf32 ? 4 : 2;  // that a thread writes at once
   for (int first = 0; first < Weights::line_quads * Weights::lines; first += 32 / words) {
@@ -230,8 +245,8 @@ TEST_CASE("a halo tile spans samples, where images are small") {
 
 TEST_CASE("parts of a split depth are parts of the walk over a halo tile") {
   using G = Square<4, 3, 80, 72, 3, 3, 1>;
-  static_assert(inlay::cuda::Product<in_precision_t<Precision::bf16, Forward<G>>>::split);
-  CHECK(inlay::cuda::Product<in_precision_t<Precision::bf16, Forward<G>>>::splits(7) > 1);
+  static_assert(inlay::cuda::Product<under_policy_t<Precision::bf16, Forward<G>>>::split);
+  CHECK(inlay::cuda::Product<under_policy_t<Precision::bf16, Forward<G>>>::splits(7) > 1);
   check_halo<G>("4x3 images of 80 channels", 7);
 }
 
@@ -280,8 +295,9 @@ TEST_CASE("the rows of a halo tile contain what its pixels read, and are no more
   CHECK(rows_suffice<Halved<6, 10, 16>>(20));
   CHECK(rows_suffice<ForwardPooled<Square<9, 9, 16, 16, 3, 3, 1>, 9, 9>>(3));
   CHECK(rows_suffice<DataGradient<Square<9, 8, 9, 12, 5, 5, 1>>>(4));
-  static_assert(HaloTile<in_precision_t<Precision::bf16, Plain<16, 16, 64>>>::rows == 8 + 2);  // no images in between
-  static_assert(HaloTile<in_precision_t<Precision::bf16, Plain<8, 8, 64>>>::rows == 16 + 2 * 2);
+  static_assert(HaloTile<InRows<Plain<16, 16, 64>, 128>>::rows == 8 + 2);  // no images in between
+  static_assert(HaloTile<InRows<Plain<8, 8, 64>, 128>>::rows == 16 + 2 * 2);
+  static_assert(HaloTile<InRows<Plain<8, 8, 64>, 256>>::rows == 32 + 4 * 2);
 }
 
 TEST_CASE("eight chunks of a halo tile are loaded from different banks") {
@@ -291,12 +307,13 @@ TEST_CASE("eight chunks of a halo tile are loaded from different banks") {
   CHECK(most_on_a_bank<Plain<28, 28, 16>>(3) == 1);  // 32
   CHECK(most_on_a_bank<Plain<32, 32, 32>>(2) == 1);
   CHECK(most_on_a_bank<Plain<14, 14, 64>>(3) == 1);
-  CHECK(most_on_a_bank<Plain<7, 7, 64>>(9) == 1);
+  CHECK(most_of_tile_on_a_bank<Plain<7, 7, 64>, Precision::bf16, 64>(9) == 1);
   CHECK(most_on_a_bank<Halved<28, 28, 64>>(3) == 1);
   CHECK(most_on_a_bank<Halved<28, 28, 16>>(3) == 1);
   CHECK(most_on_a_bank<Halved<16, 16, 64>>(3) == 1);
   // Where the columns of a row do not fill whole 128 bytes, the pixels behind its end meet those before it; where two
   // windows lie in different rows, one meets the other.
+  CHECK(most_on_a_bank<Plain<7, 7, 64>>(9) == 2);
   CHECK(most_on_a_bank<Plain<14, 14, 16>>(3) == 2);
   CHECK(most_on_a_bank<Plain<15, 15, 32>>(3) == 2);
   CHECK(most_on_a_bank<Halved<14, 14, 64>>(3) == 2);

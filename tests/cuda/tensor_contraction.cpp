@@ -18,7 +18,7 @@ void check_all(const char* what, int samples) {
 /// Does a warp write its words to 32 banks, and does it load the chunks of 8 lines from different banks?
 template <bool AlongDepth>
 bool banks_differ() {
-  using Walk = inlay::cuda::TensorWalk<inlay::cuda::in_precision_t<Precision::bf16, Forward<Square<8, 8, 16, 16, 3>>>>;
+  using Walk = inlay::cuda::TensorWalk<inlay::cuda::under_policy_t<Precision::bf16, Forward<Square<8, 8, 16, 16, 3>>>>;
   for (int warp = 0; warp < 4; ++warp) {
     std::set<int> banks;
     for (int thread = 32 * warp; thread < 32 * warp + 32; ++thread) {
@@ -47,7 +47,7 @@ void check_weights(const char* what, int samples, Bound bound, std::vector<float
   });
   for (std::size_t i = 0; i < dy.size(); ++i) db.add(static_cast<int>(i) % G::K, double{dy[i]}, 1);
   const std::vector<Argument> arguments{{x}, {dy}, output(G::R * G::S * G::C * G::K), output(G::K)};
-  using Kernel = inlay::cuda::in_precision_t<P, WeightGradient<G>>;
+  using Kernel = inlay::cuda::under_policy_t<P, WeightGradient<G>>;
   const auto results = run_kernel<Kernel>(samples, arguments);
   CHECK(worst(results[2], dw, bound, samples * G::P * G::Q) <= 1);
   CHECK(worst(results[3], db, bound.unrounded(), samples * G::P * G::Q) <= 1);
@@ -55,7 +55,7 @@ void check_weights(const char* what, int samples, Bound bound, std::vector<float
 }
 
 template <class G, Precision P>
-constexpr bool all_taps = inlay::cuda::Product<inlay::cuda::in_precision_t<P, WeightGradient<G>>>::all_taps;
+constexpr bool all_taps = inlay::cuda::Product<inlay::cuda::under_policy_t<P, WeightGradient<G>>>::all_taps;
 
 /// All taps at once in bf16 and fp16; of tf32 that walk knows nothing.
 template <class G>
@@ -95,7 +95,7 @@ bool banks_of_positions_differ() {
 }
 template <class G>
 bool banks_of_taps_differ() {
-  using Walk = inlay::cuda::TapsWalk<inlay::cuda::in_precision_t<Precision::bf16, WeightGradient<G>>>;
+  using Walk = inlay::cuda::TapsWalk<inlay::cuda::under_policy_t<Precision::bf16, WeightGradient<G>>>;
   using Tile = typename Walk::T;
   return banks_of_positions_differ<typename Walk::X, Tile::threads, Tile::x_positions>() &&
          banks_of_positions_differ<typename Walk::Dy, Tile::threads, Tile::dy_positions>();
@@ -161,7 +161,7 @@ TEST_CASE("dense layers on tensor cores agree with the loop, also where the dept
 
 TEST_CASE("a weight gradient on tensor cores is split into parts, and has the same bits twice") {
   using G = Square<12, 12, 4, 8, 3, 3, 1>;
-  using Kernel = inlay::cuda::in_precision_t<Precision::bf16, WeightGradient<G>>;
+  using Kernel = inlay::cuda::under_policy_t<Precision::bf16, WeightGradient<G>>;
   CHECK(inlay::cuda::Product<Kernel>::splits(8) > 2);
   check_all<G>("8 samples of 12 x 12", 8);
   if (!device_has(Precision::bf16)) return;
@@ -172,7 +172,7 @@ TEST_CASE("a weight gradient on tensor cores is split into parts, and has the sa
 
 TEST_CASE("a weight gradient on tensor cores with enough tiles is finished in the kernel that multiplies") {
   using G = Square<1, 1, 8192, 65, 1>;
-  CHECK(!inlay::cuda::Product<inlay::cuda::in_precision_t<Precision::bf16, WeightGradient<G>>>::split);
+  CHECK(!inlay::cuda::Product<inlay::cuda::under_policy_t<Precision::bf16, WeightGradient<G>>>::split);
   check<G, Precision::bf16>("8192 x 65", 3);
 }
 
@@ -219,7 +219,7 @@ TEST_CASE("all taps are summed at once where that pays") {
   CHECK(inlay::cuda::TapsTile<Square<28, 28, 64, 64, 3, 3, 1>>::inputs == 64);
   CHECK(inlay::cuda::TapsTile<Square<28, 28, 64, 64, 3, 3, 1>>::outputs == 64);
   CHECK(inlay::cuda::Product<
-            inlay::cuda::in_precision_t<Precision::bf16, WeightGradient<Square<28, 28, 9, 16, 3, 3, 1>>>>::splits(2) >
+            inlay::cuda::under_policy_t<Precision::bf16, WeightGradient<Square<28, 28, 9, 16, 3, 3, 1>>>>::splits(2) >
         2);
   CHECK(!all_taps<Square<28, 28, 3, 64, 3, 3, 1>, Precision::bf16>);            // few channels
   CHECK(!all_taps<Square<28, 28, 64, 64, 1>, Precision::bf16>);                 // one tap

@@ -51,7 +51,7 @@ constexpr bool sums_all_taps(std::integer_sequence<int, L...>) {
     if constexpr (requires { typename Kernel::geometry; }) return inlay::cuda::Product<Kernel>::all_taps;
     else return false;
   };
-  return (sums(static_cast<const inlay::cuda::in_precision_t<Q, kernel::lowered_t<P, L>>*>(nullptr)) || ...);
+  return (sums(static_cast<const inlay::cuda::under_policy_t<Q, kernel::lowered_t<P, L>>*>(nullptr)) || ...);
 }
 template <class P, Precision Q>
 constexpr bool sums_all_taps() {

@@ -236,7 +236,7 @@ struct Schedule {
  private:
   static constexpr int most = 8 * P::plan.launches.size + 8;
   struct Found {
-    Action data[most];
+    Action data[most]{};
     int size = 0, ahead = 0;
   };
   static constexpr Found found = [] {

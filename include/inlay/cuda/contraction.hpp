@@ -6,6 +6,7 @@
 #include <inlay/cuda/multiply.hpp>
 #include <inlay/cuda/multiply_taps.hpp>
 #include <inlay/cuda/runner.hpp>
+#include <inlay/cuda/tile_choice.hpp>
 
 #include <type_traits>
 
@@ -47,10 +48,7 @@ struct ContractionRunner : RunnerDefaults {
   }
 };
 
-template <Mode M, class G, bool Batched, class A, class B, class E, class Side>
-struct Runner<kernel::Contraction<M, G, Batched, A, B, E, Side>>
-    : ContractionRunner<kernel::Contraction<M, G, Batched, A, B, E, Side>> {};
-template <Precision P, class Contraction>
-struct Runner<Precise<P, Contraction>> : ContractionRunner<Precise<P, Contraction>> {};
+template <Precision P, int Rows, int Columns, class Contraction>
+struct Runner<Tiled<P, Rows, Columns, Contraction>> : ContractionRunner<Tiled<P, Rows, Columns, Contraction>> {};
 
 }  // namespace inlay::cuda

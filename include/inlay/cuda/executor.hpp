@@ -29,9 +29,9 @@
 
 namespace inlay::cuda {
 
-/// Contractions multiply in precision P; all other arithmetic is fp32. How values lie in memory is the Program's
+/// Contractions multiply as policy P says, all other arithmetic is fp32. How values lie in memory is the Program's
 /// choice.
-template <class Program, Precision P = Precision::fp32>
+template <class Program, Policy P = Policy{}>
 class Executor {
  public:
   /// Work is enqueued on `stream`, which outlives the executor.
@@ -220,7 +220,7 @@ class Executor {
   static std::int64_t scratch_floats(int samples, std::integer_sequence<int, L...>) {
     std::int64_t most = 0;
     ((most = std::max(
-          most, Runner<in_precision_t<P, kernel::lowered_t<Program, L>>>::scratch_bytes(batch_of<L>(samples)) / 4)),
+          most, Runner<under_policy_t<P, kernel::lowered_t<Program, L>>>::scratch_bytes(batch_of<L>(samples)) / 4)),
      ...);
     return most;
   }
@@ -283,7 +283,7 @@ class Executor {
     Slots<bindings.count> slots;
     for (int b = 0; b < bindings.count; ++b)
       bind(slots, b, plan().values[plan().bindings[bindings.first + b]], samples);
-    Runner<in_precision_t<P, kernel::lowered_t<Program, L>>>::run(stream, slots, batch_of<L>(samples),
+    Runner<under_policy_t<P, kernel::lowered_t<Program, L>>>::run(stream, slots, batch_of<L>(samples),
                                                                   scratch_memory.view());
   }
 

@@ -43,8 +43,6 @@ concept SizedKernel = requires {
   Kernel::threads;
 };
 
-#if defined(__CUDACC__)
-
 namespace detail {
 
 /// How many blocks of a kernel a multiprocessor must be able to hold: the more, the fewer registers a thread has.
@@ -53,6 +51,8 @@ inline constexpr int least_blocks = 0;
 template <class Kernel>
 requires requires { Kernel::least_blocks; }
 inline constexpr int least_blocks<Kernel> = Kernel::least_blocks;
+
+#if defined(__CUDACC__)
 
 template <class Kernel, class... Arguments>
 __global__ void entry(Arguments... arguments) {
@@ -64,13 +64,13 @@ __global__ void __launch_bounds__(Kernel::threads, least_blocks<Kernel>) sized_e
   Kernel::run(arguments...);
 }
 
-}  // namespace detail
-
 #endif
 
+}  // namespace detail
+
 /// Runs Kernel::run(arguments...) on `grid` blocks of `threads` threads with `shared_bytes` of dynamic shared memory
-/// each, when the stream gets to it. Throws Error if the sizes are impossible, CudaError if CUDA refuses, and in the
-/// emulator EmulatorError if the kernel has a defect.
+/// each, when the stream gets to it (or only notes that: Stream). Throws Error if the sizes are impossible, CudaError
+/// if CUDA refuses, and in the emulator EmulatorError if the kernel has a defect.
 template <class Kernel, class... Arguments>
 void launch(Dim3 grid, int threads, std::size_t shared_bytes, const Stream& stream, const Arguments&... arguments) {
   static_assert((std::is_trivially_copyable_v<Arguments> && ...), "kernels take trivially copyable arguments");
@@ -91,6 +91,9 @@ void launch(Dim3 grid, int threads, std::size_t shared_bytes, const Stream& stre
     if constexpr (SizedKernel<Kernel>) return &detail::sized_entry<Kernel, Arguments...>;
     else return &detail::entry<Kernel, Arguments...>;
   }();
+  if (stream.notes_only())
+    return stream.note(name, grid, threads, shared_bytes, detail::least_blocks<Kernel>,
+                       reinterpret_cast<const void*>(function));
   if (shared_bytes > 48 * 1024)
     check(cudaFuncSetAttribute(reinterpret_cast<const void*>(function), cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(shared_bytes)),
@@ -99,6 +102,7 @@ void launch(Dim3 grid, int threads, std::size_t shared_bytes, const Stream& stre
   function<<<blocks, static_cast<unsigned>(threads), shared_bytes, stream.handle()>>>(arguments...);
   if (const cudaError_t status = cudaGetLastError(); status != cudaSuccess) check(status, "starting kernel " + name);
 #else
+  if (stream.notes_only()) return stream.note(name, grid, threads, shared_bytes, detail::least_blocks<Kernel>, nullptr);
   if (shared_bytes > emulator::Machine::max_shared_bytes)
     throw Error("launch of " + name + " with " + std::to_string(shared_bytes) +
                 " bytes of shared memory a block: at most " + std::to_string(emulator::Machine::max_shared_bytes) +

@@ -27,9 +27,13 @@ struct Multiply {
   static constexpr int pitch = Walk::stage_pitch, stage = S::band * pitch;
   static constexpr int memory = Walk::floats > stage ? Walk::floats : stage;
   static constexpr int shared_bytes = 4 * memory;
-  /// With tensor cores three blocks of at most 168 registers, or as many as there is shared memory for.
+  /// With tensor cores three blocks of at most 168 registers, two of 255 where half of those are sums, or as many as
+  /// there is shared memory for.
   static constexpr int memory_blocks = multiprocessor_shared_bytes / shared_bytes;
-  static constexpr int least_blocks = P::precision == Precision::fp32 ? 0 : memory_blocks < 3 ? memory_blocks : 3;
+  static constexpr int register_blocks = S::rows * S::columns / threads <= 64 ? 3 : 2;
+  static constexpr int least_blocks = P::precision == Precision::fp32   ? 0
+                                      : memory_blocks < register_blocks ? memory_blocks
+                                                                        : register_blocks;
   static_assert(memory >= 3 * threads && threads % S::columns == 0 && memory >= Walk::side_parts * S::columns);
 
   /// Block (row tile, column tile, group * parts + part).

@@ -5,14 +5,14 @@
 //   data_gradient      samples x H x W       C of one group      R x S x K of one group
 //   weight_gradient    R x S x C of a group  K of one group      samples x P x Q
 //
-// `Product<Contraction>` says how large that is, which tile one block of threads computes, which pixel a row is, and
-// into how many parts the depth is split. All of it follows from the type and the number of samples, never from the
-// device, so that results are the same everywhere.
+// `Product<C>` of a Tiled contraction says how large that is, how one block of threads divides its tile, which pixel a
+// row is, and into how many parts the depth is split. All of it follows from the type and the number of samples, never
+// from the device, so that results are the same everywhere.
 #pragma once
 
-#include <inlay/cuda/precise.hpp>
 #include <inlay/cuda/side_sums.hpp>
 #include <inlay/cuda/taps_tile.hpp>
+#include <inlay/cuda/tiled.hpp>
 #include <inlay/kernel/kernels.hpp>
 
 #include <cstdint>
@@ -55,7 +55,7 @@ struct Product {
   using G = typename Contraction::geometry;
   using Pool = typename Contraction::epilogue::pool;
   static constexpr Mode mode = Contraction::mode;
-  static constexpr Precision precision = precision_of<Contraction>;
+  static constexpr Precision precision = Contraction::precision;
   static constexpr bool weights = mode == Mode::weight_gradient;  // is the result a weight?
   static constexpr int groups = G::groups;
   static constexpr int taps = G::R * G::S, group_inputs = G::C / groups, group_outputs = G::K / groups;
@@ -80,15 +80,9 @@ struct Product {
 
   // --- the tile ------------------------------------------------------------------------------------------------
 
-  static constexpr int tile_columns = columns > 32 ? 64 : columns > 16 ? 32 : 16;
-  static constexpr int tile_rows() {
-    if (!weights) return pixels >= 64 ? 128 : 64;
-    if (precision == Precision::fp32 && tapped <= 32) return tapped <= 16 ? 16 : 32;
-    return ceil_divide(tapped, 128) * 128 * 20 <= tapped * 23 ? 128 : 64;  // 128 where little of it is wasted
-  }
   // A row of a tile for tensor cores is 64 bytes in any precision.
   static constexpr int tile_depth = precision == Precision::bf16 || precision == Precision::fp16 ? 32 : 16;
-  using Shape = Tile<tile_rows(), tile_columns, tile_depth>;
+  using Shape = Tile<Contraction::tile_rows, Contraction::tile_columns, tile_depth>;
   static constexpr int column_tiles = ceil_divide(columns, Shape::columns);
 
   // --- which pixel a row is ------------------------------------------------------------------------------------

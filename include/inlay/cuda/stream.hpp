@@ -1,18 +1,39 @@
 // Streams (work in order) and events (marks in a stream), owned.
 #pragma once
 
+#include <cstddef>
 #include <inlay/cuda/check.hpp>
+#include <inlay/cuda/dim3.hpp>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace inlay::cuda {
 
 class Event;
 
+/// What a launch would have started.
+struct NotedLaunch {
+  std::string kernel;
+  Dim3 grid;
+  int threads;
+  std::size_t shared_bytes;
+  int least_blocks;      // that a multiprocessor must be able to hold, for which the compiler limited registers; or 0
+  const void* function;  // for cudaFuncGetAttributes; null in the emulator
+};
+
 class Stream {
  public:
+  /// Starts nothing, but notes what is launched. Needs no GPU; for launches only.
+  explicit Stream(std::vector<NotedLaunch>& noted) : notes(&noted) {}
+
   Stream() { check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "creating a stream"); }
-  Stream(Stream&& other) noexcept : stream(std::exchange(other.stream, nullptr)) {}
-  Stream& operator=(Stream&& other) noexcept { return std::swap(stream, other.stream), *this; }
+  Stream(Stream&& other) noexcept : stream(std::exchange(other.stream, nullptr)), notes(other.notes) {}
+  Stream& operator=(Stream&& other) noexcept {
+    std::swap(stream, other.stream);
+    std::swap(notes, other.notes);
+    return *this;
+  }
   ~Stream() {
     if (stream) cudaStreamDestroy(stream);
   }
@@ -31,8 +52,15 @@ class Stream {
 
   cudaStream_t handle() const { return stream; }
 
+  bool notes_only() const { return notes != nullptr; }
+  void note(const std::string& kernel, Dim3 grid, int threads, std::size_t shared_bytes, int least_blocks,
+            const void* function) const {
+    notes->push_back({kernel, grid, threads, shared_bytes, least_blocks, function});
+  }
+
  private:
   cudaStream_t stream = nullptr;
+  std::vector<NotedLaunch>* notes = nullptr;
 };
 
 class Event {

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <inlay/cuda/check.hpp>
-#include <inlay/cuda/precise.hpp>
+#include <inlay/cuda/tiled.hpp>
 #include <optional>
 #include <string>
 

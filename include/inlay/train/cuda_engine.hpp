@@ -14,7 +14,7 @@
 
 namespace inlay {
 
-template <class Net, class Optimizer, class Loss, class Metric, Precision Multiplied = Precision::fp32>
+template <class Net, class Optimizer, class Loss, class Metric, cuda::Policy Multiplied = cuda::Policy{}>
 class CudaEngine {
  public:
   using Training = Program<TrainingGraph<Net, Optimizer, Loss, Metric>, stored_in(Multiplied)>;

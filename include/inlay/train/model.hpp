@@ -5,6 +5,7 @@
 
 #include <inlay/core/precision.hpp>
 #include <inlay/core/random.hpp>
+#include <inlay/cuda/policy.hpp>
 #include <inlay/data/dataset.hpp>
 #include <inlay/data/shuffle.hpp>
 #include <inlay/io/safetensors.hpp>
@@ -40,13 +41,14 @@ struct CompileOptions {
   int verbose = 1;                    ///< 0: do not say what the model runs on
 };
 
-/// `Multiplied`, `Summed`: see compile.
+/// `Multiplied`, `Summed`, `Tile`: see compile.
 template <class Net, class Optimizer, class Loss, class Metric, Precision Multiplied = Precision::fp32,
-          Numerics Summed = Numerics::fast>
+          Numerics Summed = Numerics::fast, TileSize Tile = TileSize{}>
 class Model {
   using Cpu = CpuEngine<Net, Optimizer, Loss, Metric, cpu::Policy{Summed, Multiplied}>;
 #ifdef INLAY_MODEL_ON_CUDA
-  using Engine = std::variant<Cpu, CudaEngine<Net, Optimizer, Loss, Metric, Multiplied>>;
+  using Cuda = CudaEngine<Net, Optimizer, Loss, Metric, cuda::Policy{Multiplied, Tile}>;
+  using Engine = std::variant<Cpu, Cuda>;
 #else
   using Engine = std::variant<Cpu>;
 #endif
@@ -251,7 +253,7 @@ class Model {
 #ifdef INLAY_MODEL_ON_CUDA
     if (options.device != Device::cpu) {
       const cuda::DeviceQuery query = cuda::usable_device();
-      if (query) return Engine(std::in_place_type<CudaEngine<Net, Optimizer, Loss, Metric, Multiplied>>, *query.device);
+      if (query) return Engine(std::in_place_type<Cuda>, *query.device);
       if (options.device == Device::cuda) throw Error("compile: no GPU can be used: " + query.reason);
       if (options.verbose > 0) std::printf("Inlay uses the CPU, because %s\n", query.reason.c_str());
     }
@@ -376,13 +378,19 @@ class Model {
 ///                                         images are faster), and all else stays fp32; the others change nothing
 ///                                         there.
 ///   compile<Net, Numerics::exact>(...)    On the CPU, sums of products as they are written: see Numerics.
+///   compile<Net, TileSize{128, 64}>(...)  On a GPU, blocks of threads compute tiles of this size instead of those that
+///                                         are estimated to be fastest: see TileSize. For experiments.
 /// Throws Error where the GPU is too old for the precision.
 template <class Net, auto... Policies, class Optimizer, class Loss, class Metric>
 auto compile(Optimizer optimizer, Loss loss, Metric, const CompileOptions& options = {}) {
-  static_assert((detail::is_compile_policy<decltype(Policies)> && ...),
-                "compile<Net, ...>: after the network come Precision::... and Numerics::...");
+  static_assert((detail::is_compile_policy<std::remove_const_t<decltype(Policies)>> && ...),  // g++ 12 adds const
+                "compile<Net, ...>: after the network come Precision::..., Numerics::... and TileSize{...}");
+  constexpr TileSize tile = detail::chosen(TileSize{}, Policies...);
+  static_assert(tile.is_possible(),
+                "compile<Net, TileSize{...}>: a tile has 64, 128 or 256 rows and 16, 32, 64 or 128 columns (0 leaves "
+                "the choice to Inlay), and at most 128 x 128 elements");
   return Model<Net, Optimizer, Loss, Metric, detail::chosen(Precision::fp32, Policies...),
-               detail::chosen(Numerics::fast, Policies...)>(optimizer, options, loss);
+               detail::chosen(Numerics::fast, Policies...), tile>(optimizer, options, loss);
 }
 
 }  // namespace inlay

@@ -1,0 +1,169 @@
+// How long a contraction takes with the tile that it has, estimated from static shapes: what one block of threads does
+// (BlockWork), the cycles that it costs a multiprocessor, and how evenly a device is filled with blocks.
+//
+//   cycles of a block = longest of (multiply, shared, cache, issue) + the others / parties that take turns
+//
+// Blocks on a multiprocessor take turns, and a block's own warps do, since its walk brings the next step while it
+// multiplies the last: two parties a block. More than four hide no more. The estimate is for choosing tiles and for
+// `explain`; it knows nothing of latencies, of the first-level cache and of prologues.
+#pragma once
+
+#include <inlay/core/precision.hpp>
+#include <inlay/cuda/integers.hpp>
+#include <inlay/cuda/multiply.hpp>
+#include <inlay/cuda/multiply_taps.hpp>
+#include <inlay/cuda/occupancy.hpp>
+
+namespace inlay::cuda {
+
+/// Of one block.
+struct BlockWork {
+  Precision precision;
+  double multiply_adds;   // padding included
+  double shared_traffic;  // bytes between shared memory and registers
+  double brought;         // bytes of operands, each once
+  double instructions;    // of threads, besides those that multiply on tensor cores
+  int threads, shared_bytes, registers;
+  int most_registers = 255;  // that the compiler may use
+};
+
+namespace estimate {
+
+// Instructions that a thread spends on one element, counted by eye in the kernels' inner loops.
+inline constexpr double gathering = 16;  // found by its tap and pixel
+inline constexpr double in_quads = 4;    // of a halo tile, four neighbours at a time
+inline constexpr double streaming = 8;   // of TapsTile's positions, found in a table
+inline constexpr double weighing = 6;    // of the weights
+inline constexpr double finishing = 12;  // of the result
+
+// Of a multiprocessor, in a cycle. From the second-level cache of an A100 or an H100 come 25 to 30 bytes to each of all
+// multiprocessors at once; some of what blocks on the same one bring is found in the first level.
+inline constexpr double shared_bytes_a_cycle = 128, cache_bytes_a_cycle = 32, instructions_a_cycle = 128;
+inline constexpr int other_registers = 72, other_simt_registers = 48;  // besides sums, operands and what is under way
+
+}  // namespace estimate
+
+/// Bytes of an operand in shared memory.
+constexpr int operand_bytes(Precision p) { return p == Precision::fp32 || p == Precision::tf32 ? 4 : 2; }
+
+/// What a block of Multiply<C>, or of MultiplyTaps<C>, does in a batch of `samples`. C is Tiled.
+template <class C>
+constexpr BlockWork block_work(int samples) {
+  namespace e = estimate;
+  using P = Product<C>;
+  constexpr double element = operand_bytes(P::precision);
+  BlockWork work{P::precision, 0, 0, 0, 0, 0, 0, 0};
+  if constexpr (P::all_taps) {
+    using M = MultiplyTaps<C>;
+    using T = typename M::T;
+    const double steps = ceil_divide(P::depth_of_each(samples), T::step), positions = (steps + T::ahead) * T::step;
+    const double channels = T::inputs + T::outputs;
+    work.multiply_adds = 1.0 * T::inputs * T::outputs * P::taps * steps * T::step;
+    // A warp loads x anew for each tap of its row, 16 positions at a time, and dy once.
+    work.shared_traffic = positions * channels * element +
+                          steps * T::step / 16 * T::warps * (P::G::S * T::row_blocks * 512 + T::column_blocks * 256);
+    work.brought = positions * channels * element;
+    work.instructions = positions * channels * e::streaming + 1.0 * P::taps * T::inputs * T::outputs;
+    work.threads = M::threads;
+    work.shared_bytes = M::shared_bytes;
+    work.registers = T::sums + e::other_registers;
+  } else {
+    using M = Multiply<C>;
+    using S = typename P::Shape;
+    constexpr int sums = S::rows_each * S::columns_each;
+    const double depth = P::depth_of_each(samples), weights = P::weights ? e::gathering : e::weighing;
+    work.multiply_adds = depth * S::rows * S::columns;
+    double of_a = depth * S::rows, bringing = e::gathering;
+    int under_way = S::rows * S::depth / S::threads;  // words of A and B that wait in registers
+    if constexpr (P::precision == Precision::fp32) {
+      // A thread loads four floats at a time; for a warp, 4 x 8 threads, that takes two passes over the banks.
+      const double loads =
+          depth * S::threads * (1.0 * S::rows_each / S::row_run + 1.0 * S::columns_each / S::column_run);
+      work.shared_traffic = loads * 8;
+      work.instructions = work.multiply_adds + loads;
+      under_way += S::rows_each + S::columns_each + S::columns * S::depth / S::threads;
+    } else {
+      // A warp loads 16 rows of each band, and all columns.
+      work.shared_traffic = depth * element * (S::threads / 32) * (16 * S::passes + S::columns);
+      under_way = 4 * S::passes + S::columns * S::depth / S::threads;
+      if constexpr (has_halo_tile<C>) {
+        using H = HaloTile<C>;
+        of_a = 1.0 * H::rows * H::padded_columns * H::slabs * H::slab_channels * depth / P::tapped;
+        bringing = e::in_quads;
+        work.multiply_adds *= 1.0 * HaloWalk<C>::all_steps * S::depth / P::tapped;  // slabs pad channels
+      } else {
+        under_way = 4 * S::passes + S::rows / 8 + S::columns / 8;
+      }
+    }
+    const double of_b = depth * S::columns;
+    work.shared_traffic += (of_a + of_b) * element;
+    work.brought = (has_halo_tile<C> ? of_a : of_a / P::taps) * element + of_b * (P::weights ? element : 4);
+    work.instructions += of_a * bringing + of_b * weights + e::finishing * S::rows * S::columns;
+    work.threads = M::threads;
+    work.shared_bytes = M::shared_bytes;
+    work.registers =
+        sums + under_way + (P::precision == Precision::fp32 ? e::other_simt_registers : e::other_registers);
+    if constexpr (M::least_blocks > 0) work.most_registers = 65536 / M::least_blocks / M::threads / 8 * 8;
+  }
+  return work;
+}
+
+/// How many blocks that is.
+template <class C>
+constexpr std::int64_t block_count(int samples) {
+  using P = Product<C>;
+  if constexpr (P::all_taps) return MultiplyTaps<C>::grid(P::splits(samples)).count();
+  else return std::int64_t{1} * P::row_tiles(samples) * P::column_tiles * P::groups * P::splits(samples);
+}
+
+/// Cycles of a multiprocessor that a block takes, by what it waits for.
+struct BlockCycles {
+  double multiply, shared, cache, issue;
+
+  constexpr double longest() const {
+    const double a = multiply > shared ? multiply : shared, b = cache > issue ? cache : issue;
+    return a > b ? a : b;
+  }
+  constexpr double with(int parties) const {
+    return longest() + (multiply + shared + cache + issue - longest()) / parties;
+  }
+};
+
+constexpr BlockCycles block_cycles(const BlockWork& work, const DeviceSpec& device) {
+  const Multiprocessors& on = device.multiprocessors;
+  const double each = on.count * on.clock, issue = work.instructions / estimate::instructions_a_cycle;
+  BlockCycles cycles{0, work.shared_traffic / estimate::shared_bytes_a_cycle,
+                     work.brought / estimate::cache_bytes_a_cycle, issue};
+  if (work.precision == Precision::fp32 || device.tensor_flops == 0) {  // instructions like others
+    cycles.multiply = 2 * work.multiply_adds / (device.fp32_flops / each);
+    if (issue > cycles.multiply) cycles.multiply = issue;
+    cycles.issue = 0;
+  } else {
+    const double flops = device.tensor_flops * on.tensor_share / (work.precision == Precision::tf32 ? 2 : 1);
+    cycles.multiply = 2 * work.multiply_adds / (flops / each);
+  }
+  return cycles;
+}
+
+/// Seconds for so many blocks, of which a multiprocessor holds `resident` at a time.
+constexpr double seconds_of_blocks(const BlockWork& work, std::int64_t blocks, int resident, const DeviceSpec& device) {
+  const Multiprocessors& on = device.multiprocessors;
+  const std::int64_t each = (blocks + on.count - 1) / on.count;
+  const int parties = each > 1 && resident > 1 ? 4 : 2;
+  return static_cast<double>(each) * block_cycles(work, device).with(parties) / on.clock;
+}
+
+/// Seconds of a contraction of `samples` samples, with those of the kernel that adds up its parts. `registers` of a
+/// thread as compiled; 0: estimated. Infinite where no block fits on a multiprocessor.
+template <class C>
+constexpr double contraction_seconds(int samples, const DeviceSpec& device, int registers = 0) {
+  const BlockWork work = block_work<C>(samples);
+  const int resident =
+      occupancy(device.multiprocessors, work.threads, work.shared_bytes, registers > 0 ? registers : work.registers)
+          .blocks();
+  if (resident < 1) return __builtin_huge_val();
+  return seconds_of_blocks(work, block_count<C>(samples), resident, device) +
+         2.0 * static_cast<double>(Product<C>::scratch_bytes(samples)) / device.bytes_per_second;
+}
+
+}  // namespace inlay::cuda
