@@ -46,9 +46,10 @@ struct HaloWeights {
     }
   }
 
-  /// Registers to shared memory, from chunk `first` on.
-  template <class Words>
-  INLAY_DEVICE static void place(Words words, int first, const Place& at, const Registers& w) {
+  /// Registers to shared memory.
+  INLAY_DEVICE static void place(const Place& at, int step, const Registers& w) {
+    const auto words = shared_array<std::uint32_t>(0, Halo::bytes / 4);
+    const int first = first_chunk(step);
     if constexpr (in_quads) {
       INLAY_UNROLL
       for (int i = 0; i < sweeps; ++i)
@@ -70,6 +71,11 @@ struct HaloWeights {
     const int l = lane();
     if constexpr (transposed) return load_matrices<true>(chunks, first + chunk_at(16 * half + l % 16, j + l / 16));
     else return load_matrices<false>(chunks, first + chunk_at(8 * j + l % 8 + l / 16 * 8, 2 * half + l / 8 % 2));
+  }
+
+  /// Where a step's begin: behind the slabs.
+  INLAY_DEVICE static int first_chunk(int step) {
+    return Halo::bytes / 16 - (2 - modulo(step, 2)) * (Halo::weight_bytes / 16);
   }
 
   /// Where chunk c of a line lies: of a depth if `transposed`, else of a column. Eight lines' chunks lie on different
