@@ -29,6 +29,9 @@ using WeightGradientOf =
     InBf16<kernel::Contraction<Mode::weight_gradient, G, true, A, B, kernel::Epilogue<Write<2, Weights<G>>>,
                                Write<3, kernel::Strides<0, 0, 0, 0, 1>>>>;
 
+template <class G>
+using PlainWeightGradient = WeightGradientOf<G, ReadBf16<0, X<G>>, ReadBf16<1, Y<G>>>;
+
 std::vector<Bfloat16> narrow(const std::vector<float>& values) {
   std::vector<Bfloat16> result;
   for (float v : values) result.push_back(Bfloat16(v));
@@ -63,7 +66,7 @@ void check_copied(const char* what, int samples) {
   exact(run_kernel<NarrowDataGradient<G>>(samples, {ndy, nw, output(samples * x_size)})[2], dx);
   exact(run_kernel<NarrowDataGradient<G, Element::f32>>(samples, {ndy, {w}, output(samples * x_size)})[2], dx);
 
-  using Plain = WeightGradientOf<G, ReadBf16<0, X<G>>, ReadBf16<1, Y<G>>>;
+  using Plain = PlainWeightGradient<G>;
   const auto plain = run_kernel<Plain>(samples, {nx, ndy, output(w_size), output(G::K)});
   exact(plain[2], dw);
   exact(plain[3], db);
@@ -88,6 +91,10 @@ TEST_CASE("operands that lie as they are multiplied are copied, and those that a
   static_assert(!is_copied<Precision::fp16, 16, ReadBf16<0, X<G>>>);
   static_assert(!is_copied<Precision::tf32, 16, Read<0, X<G>>>);  // would have to be rounded
   static_assert(!is_copied<Precision::bf16, 12, ReadBf16<0, X<Square<7, 9, 12, 24, 3, 3, 1>>>>);
+  using Walk = inlay::cuda::HaloWalk<NarrowForward<G>>;
+  static_assert(Walk::Halo::copied && Walk::Weights::copied);
+  using Taps = inlay::cuda::ContractionRunner<PlainWeightGradient<G>>::Multiplier::Walk;
+  static_assert(Taps::X::copied && Taps::Dy::copied && !Taps::evaluates);
 }
 
 TEST_CASE("copied operands are multiplied as others, on images and channels that fill no tile") {

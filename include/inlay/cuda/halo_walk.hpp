@@ -78,12 +78,13 @@ struct HaloWalk : TensorTiles<C> {
   };
 
   // Groups of copies, where there are any.
+  static constexpr bool copies = Halo::copied || Weights::copied;
   INLAY_DEVICE static void commit() {
-    if constexpr (Halo::copied) commit_copies();
+    if constexpr (copies) commit_copies();
   }
   template <int Left>
   INLAY_DEVICE static void wait() {
-    if constexpr (Halo::copied) wait_copies<Left>();
+    if constexpr (copies) wait_copies<Left>();
   }
 
   /// sums += A * B for a step: two products of two chunks, each of one tap.
