@@ -2,7 +2,7 @@
 // intermediate values in one arena. Nothing is allocated by a run that is no larger than the largest before it.
 // `replay` records a run once for each batch size in a CUDA graph and launches that; what changes from step to step
 // (the optimiser's numbers, the place in the epoch) lies in device memory and is uploaded before. What follows from the
-// parameters alone (the scale of a batch normalisation in inference) is kept from run to run.
+// parameters alone (the scale of a batch normalisation in inference, weights rounded to bf16) is kept from run to run.
 #pragma once
 
 #include <inlay/cuda/contraction.hpp>
@@ -12,6 +12,7 @@
 #include <inlay/cuda/parameters.hpp>
 #include <inlay/cuda/pooling.hpp>
 #include <inlay/cuda/reduction.hpp>
+#include <inlay/cuda/round_parameter.hpp>
 #include <inlay/kernel/lower.hpp>
 
 #include <algorithm>
@@ -155,7 +156,7 @@ class Executor {
   DeviceBuffer<float> scratch_memory;
   std::vector<std::pair<int, CapturedGraph>> graphs;
   int capacity = 0, last_samples = 0;
-  bool stale = true;  // what was made ahead of the last run
+  bool stale = true;  // what was made ahead of the last run, and copies of parameters
 
   /// Not constexpr: at run time g++ would evaluate each use of so large a constant anew.
   static const auto& plan() { return Program::plan; }
@@ -210,7 +211,12 @@ class Executor {
     numbers[0] = static_cast<float>(samples);
     device_numbers.upload(numbers, stream);
     last_samples = samples;
-    if (stale) enqueue_launches<true>(samples, launches());
+    if (stale) {
+      for (const Value& value : plan().values)
+        if (value.storage == Storage::rounded)
+          round_parameter(stream, bound_parameter(value), memory.data() + offset(value, samples), value.count);
+      enqueue_launches<true>(samples, launches());
+    }
     stale = false;
   }
 
@@ -245,19 +251,26 @@ class Executor {
     slots.count[b] = value.count * (value.batched ? samples : 1);
     const auto i = static_cast<std::size_t>(value.index);
     switch (value.storage) {
-      case Storage::arena: slots.data[b] = memory.data() + offset(value, samples); break;
+      case Storage::arena:
+      case Storage::rounded: slots.data[b] = memory.data() + offset(value, samples); break;
       case Storage::input:
         slots.data[b] = inputs[i].data;
         if (slots.data[b] == nullptr && !value.batched && value.count == 1)
           slots.data[b] = device_numbers.data() + first_number + i;
         break;
-      case Storage::parameter: slots.data[b] = parameters[i]; break;
+      case Storage::parameter: slots.data[b] = bound_parameter(value); break;
       case Storage::batch_size: slots.data[b] = device_numbers.data(); break;
       case Storage::sums: return;  // in scratch memory
     }
-    if (slots.data[b] == nullptr)
-      throw Error(std::string("run: ") + (value.storage == Storage::input ? "input " : "parameter ") +
-                  std::to_string(value.index) + " of the program has not been bound");
+    if (slots.data[b] == nullptr) fail_unbound("input", value);
+  }
+  float* bound_parameter(const Value& value) const {
+    float* const data = parameters[static_cast<std::size_t>(value.index)];
+    if (data == nullptr) fail_unbound("parameter", value);
+    return data;
+  }
+  [[noreturn]] static void fail_unbound(const char* what, const Value& value) {
+    throw Error(std::string("run: ") + what + " " + std::to_string(value.index) + " of the program has not been bound");
   }
 
   static float element(Element e, const unsigned char* data, std::size_t i) {

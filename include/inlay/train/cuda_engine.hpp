@@ -57,6 +57,7 @@ class CudaEngine {
   void upload(int parameter, const float* values) {
     parameters.upload(parameter, {values, parameters.size(parameter)}, *stream);
     stream->synchronize();
+    if (training) training->parameters_changed();
     parameters_changed();
   }
   void download(int parameter, float* values) const {
