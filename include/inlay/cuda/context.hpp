@@ -19,6 +19,7 @@ template <int N>
 struct Slots {
   void* data[N];
   std::int64_t count[N];
+  float* scale = nullptr;  // of the gradients that the kernel multiplies (gradient_scale.hpp)
 
   template <Element E>
   INLAY_DEVICE Global<storage_t<E>> view(int slot) const {

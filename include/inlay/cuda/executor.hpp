@@ -8,6 +8,7 @@
 #include <inlay/cuda/contraction.hpp>
 #include <inlay/cuda/elementwise.hpp>
 #include <inlay/cuda/gather_rows.hpp>
+#include <inlay/cuda/gradient_scale.hpp>
 #include <inlay/cuda/group.hpp>
 #include <inlay/cuda/parameters.hpp>
 #include <inlay/cuda/pooling.hpp>
@@ -36,7 +37,13 @@ class Executor {
         inputs(static_cast<std::size_t>(plan().inputs.size)),
         parameters(static_cast<std::size_t>(plan().parameters.size), nullptr),
         numbers(static_cast<std::size_t>(plan().inputs.size + first_number), 0.0f),
-        device_numbers(numbers.size(), "the numbers of a step") {}
+        device_numbers(numbers.size(), "the numbers of a step") {
+    if constexpr (scales_gradients) {
+      scale_states = DeviceBuffer<float>(ScaleState::size * Program::launches.size, "the scales of gradients");
+      scale_states.upload(ScaleState::initially(Program::launches.size), stream);
+      stream.synchronize();
+    }
+  }
 
   /// Makes room for batches of `samples`. Called by run; call it before timing or capturing.
   void reserve(int samples) {
@@ -147,6 +154,13 @@ class Executor {
   // What is uploaded before each run: the batch size, the cursor (an integer's bits), then input i if it is a number.
   static constexpr int cursor_number = 1, first_number = 2;
 
+  /// Does the program multiply gradients in fp16?
+  static constexpr bool scales_gradients = [] {
+    for (const Node& root : Program::roots)
+      if (P == Precision::fp16 && root.op == Op::contraction && root.mode != Mode::forward) return true;
+    return false;
+  }();
+
   const Stream& stream;
   std::vector<Source> inputs;
   std::vector<float*> parameters;
@@ -154,6 +168,7 @@ class Executor {
   DeviceBuffer<float> device_numbers;
   DeviceBuffer<unsigned char> memory;
   DeviceBuffer<float> scratch_memory;
+  DeviceBuffer<float> scale_states;  // of launches, where gradients are scaled
   std::vector<std::pair<int, CapturedGraph>> graphs;
   int capacity = 0, last_samples = 0;
   bool stale = true;  // what was made ahead of the last run, and copies of parameters
@@ -212,18 +227,26 @@ class Executor {
     device_numbers.upload(numbers, stream);
     last_samples = samples;
     if (stale) {
-      for (const Value& value : plan().values)
-        if (value.storage == Storage::rounded)
-          round_parameter(stream, bound_parameter(value), memory.data() + offset(value, samples), value.count);
+      if constexpr (Program::stored != Element::f32) round_parameters(samples);
       enqueue_launches<true>(samples, launches());
     }
     stale = false;
+  }
+
+  /// The copies of all parameters that have one.
+  void round_parameters(int samples) {
+    for (const Value& value : plan().values)
+      if (value.storage == Storage::rounded)
+        round_parameter(stream, bound_parameter(value), memory.data() + offset(value, samples), value.count);
   }
 
   void enqueue_all(int samples) {
     const Global<const int> cursor(reinterpret_cast<const int*>(device_numbers.data() + cursor_number), 1);
     for (int i = 0; i < plan().inputs.size; ++i)
       if (input(i).gathered) gather_rows(stream, input(i).source, cursor, input(i).data, input_bytes(i), samples);
+    if constexpr (scales_gradients)
+      enqueue<SettleScales>(stream, {1}, scale_states.view(), Global<const float>(device_numbers.data(), 1),
+                            Program::launches.size);
     enqueue_launches<false>(samples, launches());
   }
   template <bool Ahead, int... L>
@@ -236,6 +259,7 @@ class Executor {
   requires(Program::launches.data[L].ahead == Ahead) void enqueue_launch(int samples) {
     constexpr Range bindings = Program::launches.data[L].bindings;
     Slots<bindings.count> slots;
+    if constexpr (scales_gradients) slots.scale = scale_states.data() + ScaleState::size * L;
     for (int b = 0; b < bindings.count; ++b)
       bind(slots, b, plan().values[plan().bindings[bindings.first + b]], samples);
     Runner<in_precision_t<P, kernel::lowered_t<Program, L>>>::run(stream, slots, batch_of<L>(samples),

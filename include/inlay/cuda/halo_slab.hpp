@@ -3,6 +3,7 @@
 // other prologue is evaluated in registers, four channels at a time, and rounded on its way.
 #pragma once
 
+#include <inlay/cuda/gradient_scale.hpp>
 #include <inlay/cuda/halo_tile.hpp>
 #include <inlay/cuda/tensor_tiles.hpp>
 
@@ -78,6 +79,7 @@ struct HaloSlab {
   template <class Slots, class Words>
   INLAY_DEVICE static void evaluate(const Slots& slots, Words words, const Place& at, int slab, int samples) {
     constexpr int quads = Halo::slab_channels / 4, apart = S::threads / quads, together = 4;
+    const GradientScale<C> scaled(slots);
     const int first_row = Halo::first_row(at.row_tile, samples), end = pixels(at, samples);
     const int quad = at.thread % quads, channel = slab * Halo::slab_channels + 4 * quad;
     INLAY_NO_UNROLL
@@ -92,6 +94,8 @@ struct HaloSlab {
       for (int i = 0; i < together; ++i) {
         const int pixel = first + i * apart;
         if (pixel >= end) break;
+        INLAY_UNROLL
+        for (int e = 0; e < 4; ++e) values[i][e] = scaled(values[i][e]);
         Tiles::put_quad(
             words, 0, [&](int c) { return Halo::chunk_at(pixel_at(pixel), c); }, quad, values[i].values);
       }

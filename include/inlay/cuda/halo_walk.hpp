@@ -57,6 +57,7 @@ struct HaloWalk : TensorTiles<C> {
       multiply_step(rows, step, sums);
     }
     sync_threads();
+    GradientScale<C>(slots).undo(sums);
     return {};
   }
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <inlay/cuda/context.hpp>
+#include <inlay/cuda/gradient_scale.hpp>
 #include <inlay/cuda/product.hpp>
 #include <inlay/cuda/tensor_core.hpp>
 #include <inlay/cuda/unroll.hpp>
@@ -99,11 +100,13 @@ struct TapsWalk {
             const int thread = computed_here(at.thread);
             std::uint32_t x[x_each], dy[dy_each];
             if constexpr (!X::copied)
-              fetch<X>(slots, table, of_x, at.input_tile, thread, portion, x, [](const Pair&) {});
+              fetch<X>(slots, table, of_x, at.input_tile, thread, portion, x, [](const Pair& pair) { return pair; });
             if constexpr (!Dy::copied)
-              fetch<Dy>(slots, table, of_dy, at.output_tile, thread, portion, dy, [&](const Pair& pair) {
-                if constexpr (P::sided) add(side, pair);
-              });
+              fetch<Dy>(slots, table, of_dy, at.output_tile, thread, portion, dy,
+                        [&, scaled = GradientScale<C>(slots)](const Pair& pair) {
+                          if constexpr (P::sided) add(side, pair);
+                          return Pair{scaled(pair[0]), scaled(pair[1])};
+                        });
             if constexpr (!X::copied) place<X>(x_words, x_next, thread, portion, x);
             if constexpr (!Dy::copied) place<Dy>(dy_words, round % 2 * T::step, thread, portion, dy);
           }
@@ -115,6 +118,7 @@ struct TapsWalk {
       if constexpr (copies) wait_copies<0>();
       sync_threads();
     }
+    GradientScale<C>(slots).undo(sums);
     return side;
   }
 
@@ -167,18 +171,16 @@ struct TapsWalk {
     else table.store4(first, {0, 0, 0, 0});
   }
 
-  /// Global memory to registers: a portion of the thread's words of the positions whose entries begin at `first`; each
-  /// pair goes to `each`, too, before it is rounded. No branches, so that all loads are under way before the first of
-  /// them is waited for.
+  /// Global memory to registers: a portion of the thread's words of the positions whose entries begin at `first`, each
+  /// pair as `changed` gives it. No branches, so that all loads are under way before the first of them is waited for.
   template <class Lines, class Slots, class Table, int Count, class F>
   INLAY_DEVICE static void fetch(const Slots& slots, Table table, int first, int tile, int thread, int portion,
-                                 std::uint32_t (&words)[Count], F each) {
+                                 std::uint32_t (&words)[Count], F changed) {
     const int channel = tile * Lines::tile_channels + 2 * Lines::word_of(thread);
     INLAY_UNROLL
     for (int i = 0; i < Count; ++i) {
       const Entry entry = table.load4(4 * (first + Lines::position_of(thread, portion * Count + i)));
-      const Pair pair = elements<Lines>(slots, entry, channel);
-      each(pair);
+      const Pair pair = changed(elements<Lines>(slots, entry, channel));
       words[i] = pack<P::precision>(pair[0], pair[1]);
     }
   }
