@@ -207,6 +207,7 @@ struct Context {
     ((r[I] = step4<I>(Steps{}, r)), ...);
     return r[sizeof...(Steps) > 0 ? sizeof...(Steps) - 1 : 0];
   }
+
   /// One step at i3, ..., i3 + 3; it writes register Written.
   template <int Written, class Step>
   INLAY_DEVICE Vector<float, 4> step4(Step of_one, const Vector<float, 4>* r) const {

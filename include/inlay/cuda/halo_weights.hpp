@@ -126,11 +126,13 @@ struct HaloWeights {
     using Load = PlainLoad<typename C::b>;
     const auto chunks = shared_array<Chunk>(0, Halo::bytes / 16);
     const Global<const storage_t<Load::element>> weights = slots.template view<Load::element>(Load::slot);
+    constexpr int count = lines * line_chunks;
     INLAY_UNROLL
-    for (int chunk = at.thread; chunk < lines * line_chunks; chunk += S::threads) {
-      const int line = chunk / line_chunks, c = chunk % line_chunks;
+    for (int i = 0; i < ceil_divide(count, S::threads); ++i) {
+      const int chunk = at.thread + i * S::threads, line = quotient(chunk, line_chunks), c = modulo(chunk, line_chunks);
+      if (count % S::threads != 0 && chunk >= count) break;
       const int from = transposed ? position(at, step, line, 8 * c) : position(at, step, 8 * c, line);
-      copy_async(chunks, first_chunk(step) + chunk_at(line, c), weights, from, from >= 0 ? 8 : 0);
+      copy_async<true>(chunks, first_chunk(step) + chunk_at(line, c), weights, from, from >= 0 ? 8 : 0);
     }
   }
   template <class Slots>

@@ -202,9 +202,12 @@ struct TapsWalk {
   template <class Lines, class Slots, class Table, class Chunks>
   INLAY_DEVICE static void copy(const Slots& slots, Table table, int first, int tile, int thread, Chunks chunks,
                                 int to) {
-    INLAY_NO_UNROLL
-    for (int i = thread; i < T::step * Lines::chunks; i += T::threads) {
-      const int position = quotient(i, Lines::chunks), c = modulo(i, Lines::chunks);
+    constexpr int count = T::step * Lines::chunks;
+    INLAY_UNROLL
+    for (int i = 0; i < ceil_divide(count, T::threads); ++i) {
+      const int chunk = thread + i * T::threads;
+      if (count % T::threads != 0 && chunk >= count) break;
+      const int position = quotient(chunk, Lines::chunks), c = modulo(chunk, Lines::chunks);
       const int channel = tile * Lines::tile_channels + 8 * c;
       const Entry entry = table.load4(4 * (first + position));
       const Context<Slots> context{slots, entry[0], 0, entry[1], entry[2], channel};
