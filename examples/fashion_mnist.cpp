@@ -10,6 +10,9 @@ using namespace inlay;
 #ifndef PRECISION
 #define PRECISION fp32  // in which a GPU multiplies; tf32, bf16 and fp16 take tensor cores
 #endif
+#ifndef NUMERICS
+#define NUMERICS fast  // on the CPU; exact forgoes Winograd's convolutions
+#endif
 
 using Net = nn::Sequential<nn::Input<28, 28, 1, std::uint8_t>, nn::Rescaling<std::ratio<1, 255>>,
                            nn::Conv2D<32, 3, nn::Same, nn::Relu>, nn::Conv2D<64, 3, nn::Same, nn::Relu>,
@@ -37,8 +40,8 @@ int main(int argc, char** argv) try {
   options.seed = compile_options.seed;
 
   auto [train, test] = folder.empty() ? data::load_fashion_mnist() : data::load_idx(folder);
-  auto model = compile<Net, Precision::PRECISION>(Adam{.learning_rate = learning_rate}, SparseCategoricalCrossentropy{},
-                                                  Accuracy{}, compile_options);
+  auto model = compile<Net, Precision::PRECISION, Numerics::NUMERICS>(
+      Adam{.learning_rate = learning_rate}, SparseCategoricalCrossentropy{}, Accuracy{}, compile_options);
   if (benchmark_steps > 0) {
     std::printf("images_per_second: %.1f\n", training_rate(model, train, options.batch_size, benchmark_steps));
     return 0;

@@ -164,17 +164,19 @@ TEST_CASE("an engine that multiplies in bf16 stores bf16, and takes and gives by
   CHECK(difference(outputs, reference::evaluate(prediction, 4, {c.inputs[0]}, c.parameters).outputs[0]) == 0);
 
   engine.load(samples.data(), labels.data(), 4);
-  engine.set_order({0, 1, 2, 3});
   const reference::Result expected = reference::evaluate(rounded<P>(), 4, c.inputs, c.parameters);
-  for (int run = 0; run < 2; ++run) {
-    engine.train(0, 4, numbers.data());
+  for (int run = 0; run < 3; ++run) {  // the parameters are uploaded, then restored
+    engine.train(0, 4, 4, numbers.data());
     CHECK(engine.read().loss == expected.outputs[0][0]);
     for (std::size_t i = 0; i < c.parameters.size(); ++i) {
       std::vector<float> now(c.parameters[i].size());
       engine.download(static_cast<int>(i), now.data());
       CHECK(difference(now, expected.updated[i]) == 0);
-      engine.upload(static_cast<int>(i), std::vector<float>(c.parameters[i].begin(), c.parameters[i].end()).data());
+      if (run == 0)
+        engine.upload(static_cast<int>(i), std::vector<float>(c.parameters[i].begin(), c.parameters[i].end()).data());
     }
+    if (run == 0) engine.keep();
+    else if (run == 1) engine.restore();
   }
 }
 

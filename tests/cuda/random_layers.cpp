@@ -56,7 +56,8 @@ TEST_CASE("with the same keys the CPU engine and the CUDA engine see the same ma
   Gpu gpu(*query.device);
   const auto c = Case::of<Cpu::Training>(6, 3);
   const auto images = bytes_of(c.inputs[0], Element::u8);
-  const std::vector<int> labels{0, 1, 2, 0, 1, 2}, order{3, 5, 1, 0, 4, 2};
+  const std::vector<int> labels{0, 1, 2, 0, 1, 2};
+  const data::Shuffle order(3, 0, 6);
   for (int i = 0; i < Cpu::Training::plan.parameters.size; ++i) {
     const Values& values = c.parameters[static_cast<std::size_t>(i)];
     const std::vector<float> floats(values.begin(), values.end());
@@ -72,8 +73,8 @@ TEST_CASE("with the same keys the CPU engine and the CUDA engine see the same ma
     const RandomKey key = random_key(11, step);
     const float numbers[] = {key.number[0], key.number[1], 0, 0, 0, 0, 0, 0};  // nothing is learnt: only the masks differ
     static_assert(Cpu::number_count == 8);
-    cpu.train(0, 6, numbers);
-    gpu.train(0, 6, numbers);
+    cpu.train(0, 6, 6, numbers);
+    gpu.train(0, 6, 6, numbers);
     const double a = cpu.read().loss, b = gpu.read().loss;
     CHECK(a == doctest::Approx(b).epsilon(2e-6));
     CHECK(std::fabs(a - last) > 1e-3);

@@ -96,32 +96,32 @@ TEST_CASE("an evaluation program shares the training program's parameters") {
   CHECK(after < before);
 }
 
-TEST_CASE("samples gathered from a dataset by an index list give the bits of the same samples fed in order") {
+TEST_CASE("samples gathered from a dataset in shuffled order give the bits of the same samples fed in that order") {
   using P = Training<SGD>;
-  Case data = Case::of<P>(9, 4);
-  set_numbers(data, SGD{.learning_rate = 0.05f}, 1);
-  const std::vector<int> order{4, 8, 0, 3, 3, 7, 1, 2};
-  Device<P> gathered(data), fed(data);
-  const auto images = bytes_of(data.inputs[0], Element::u8), labels = bytes_of(data.inputs[1], Element::i32);
+  Case set = Case::of<P>(9, 4);
+  set_numbers(set, SGD{.learning_rate = 0.05f}, 1);
+  const data::Shuffle order(1, 0, 9);
+  Device<P> gathered(set), fed(set);
+  const auto images = bytes_of(set.inputs[0], Element::u8), labels = bytes_of(set.inputs[1], Element::i32);
   inlay::cuda::DeviceBuffer<unsigned char> device_images(images.size()), device_labels(labels.size());
-  inlay::cuda::DeviceBuffer<int> device_order(order.size());
+  inlay::cuda::DeviceBuffer<data::Shuffle> device_order(1);
   device_images.upload(images, gathered.stream);
   device_labels.upload(labels, gathered.stream);
-  device_order.upload(order, gathered.stream);
-  gathered.executor.bind_gathered(0, {device_images.data(), 9, device_order.data(), 8});
-  gathered.executor.bind_gathered(1, {device_labels.data(), 9, device_order.data(), 8});
+  device_order.upload({&order, 1}, gathered.stream);
+  gathered.executor.bind_gathered(0, {device_images.data(), 9, device_order.data()});
+  gathered.executor.bind_gathered(1, {device_labels.data(), 9, device_order.data()});
   for (int first = 0; first < 8; first += 3) {  // two batches of 3 and a short one of 2
     const int samples = std::min(3, 8 - first);
     gathered.executor.set_cursor(first);
     gathered.executor.replay(samples);
-    Case batch = data;
+    Case batch = set;
     batch.inputs[0].clear();
     batch.inputs[1].clear();
     for (int n = first; n < first + samples; ++n) {
-      const int row = order[static_cast<std::size_t>(n)];
-      batch.inputs[0].insert(batch.inputs[0].end(), data.inputs[0].begin() + row * 64,
-                             data.inputs[0].begin() + row * 64 + 64);
-      batch.inputs[1].push_back(data.inputs[1][static_cast<std::size_t>(row)]);
+      const std::uint32_t row = order(static_cast<std::uint32_t>(n));
+      batch.inputs[0].insert(batch.inputs[0].end(), set.inputs[0].begin() + row * 64,
+                             set.inputs[0].begin() + row * 64 + 64);
+      batch.inputs[1].push_back(set.inputs[1][static_cast<std::size_t>(row)]);
     }
     fed.feed(batch);
     fed.executor.run(samples);
@@ -135,4 +135,6 @@ TEST_CASE("what is not bound is named") {
   inlay::cuda::Executor<Evaluation> executor(stream);
   CHECK_THROWS_WITH_AS(executor.run(2), "run: input 0 of the program has not been bound", Error);
   CHECK_THROWS_WITH_AS(executor.run(0), "run: a batch of 0 samples; at least 1 is needed", Error);
+  executor.queue(2);
+  CHECK_THROWS_WITH_AS(executor.queue(2), "queue: a second run needs bind_sums", Error);
 }

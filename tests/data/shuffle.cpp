@@ -40,6 +40,14 @@ TEST_CASE("shuffle is a function of seed and epoch, and evaluates in a constant"
   CHECK(order(Shuffle(1, 1, 1000)) != first);
 }
 
+TEST_CASE("no shuffle is the order in which samples lie") {
+  for (std::uint32_t size : {1u, 2u, 5u, 60000u}) {
+    std::vector<std::uint32_t> all(size);
+    std::iota(all.begin(), all.end(), 0u);
+    CHECK(order(Shuffle::none(size)) == all);
+  }
+}
+
 TEST_CASE("shuffle reaches all 24 orders of 4 samples about equally often") {
   std::vector<int> times(256);
   const int epochs = 24000;

@@ -221,6 +221,28 @@ TEST_CASE("fit without shuffling is train_on_batch on consecutive batches, bit f
   CHECK(fitted.get_weights() == by_hand.get_weights());
 }
 
+TEST_CASE("fit takes the samples in the order of data::Shuffle, bit for bit, whether or not batches are reported") {
+  const data::Dataset set = bands(19);
+  SmallModel silent = make_model(), reporting = make_model(), by_hand = make_model();
+  FitOptions options = quiet(2, 8);
+  options.seed = 5;
+  silent.fit(set, options);
+  for (std::uint64_t epoch : {0u, 1u}) {
+    const data::Shuffle order(options.seed, epoch, 19);
+    data::Dataset shuffled;
+    for (std::uint32_t n = 0; n < 19; ++n) {
+      const auto sample = images(set, static_cast<int>(order(n)), 1);
+      shuffled.images.insert(shuffled.images.end(), sample.begin(), sample.end());
+      shuffled.labels.push_back(set.labels[order(n)]);
+    }
+    for (int first : {0, 8, 16}) train_on(by_hand, shuffled, first, std::min(8, 19 - first));
+  }
+  options.callbacks = {on_train_batch_end([](int, const Logs&) {})};
+  reporting.fit(set, options);
+  CHECK(silent.get_weights() == by_hand.get_weights());
+  CHECK(reporting.get_weights() == by_hand.get_weights());
+}
+
 TEST_CASE("train_on_batch takes any number of samples and reports the loss before the step") {
   const data::Dataset set = bands(70);
   SmallModel model = make_model();
@@ -462,6 +484,19 @@ TEST_CASE("where there are pixels a single sample has a variance") {
   auto model = compile<Normalised>(SGD{}, SparseCategoricalCrossentropy{}, Accuracy{}, {.threads = 1, .verbose = 0});
   const data::Dataset set = bands(1);
   CHECK(std::isfinite(model.train_on_batch(set.images, set.labels).loss));
+}
+
+TEST_CASE("a schedule that throws leaves weights and step number as they were") {
+  const data::Dataset set = bands(40);
+  SmallModel model = make_model(), untouched = make_model();
+  const LearningRate usual = model.optimizer.learning_rate;
+  model.optimizer.learning_rate = [](std::int64_t step) { return step < 2 ? 0.01f : throw Error("no rate"); };
+  CHECK_THROWS_AS(model.fit(set, quiet()), Error);
+  CHECK(model.get_weights() == untouched.get_weights());
+  model.optimizer.learning_rate = usual;
+  model.fit(set, quiet());
+  untouched.fit(set, quiet());
+  CHECK(model.get_weights() == untouched.get_weights());
 }
 
 TEST_CASE("a train_on_batch whose loss is not finite changes nothing") {

@@ -41,6 +41,7 @@ template <int Rows, int Vectors, int RowStride, int DepthStride, bool Accumulate
             const Weight* from = b + (Apart ? i * apart : 0) + v * lanes;
             if constexpr (held == 1) row[v] = load_vector(from);
             else row[v] = load_halves<Which>(from);
+            if (!Apart && Rows <= 4) keep_in_register(row[v]);
           });
         const Vector value = splat(a[i * RowStride + Which * DepthStride]);
         unroll<Vectors>([&](int v) INLAY_LAMBDA { sum[i][v] += value * row[v]; });

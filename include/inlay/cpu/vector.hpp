@@ -35,6 +35,15 @@ constexpr Int round_up(Int n, int multiple) {
 
 INLAY_INLINE Vector splat(float x) { return x - Vector{}; }
 
+/// Keeps v in a register: g++ loads a vector from memory again for each of up to four uses.
+INLAY_INLINE void keep_in_register([[maybe_unused]] Vector& v) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(v));
+#elif defined(__SSE__)
+  asm("" : "+x"(v));
+#endif
+}
+
 namespace detail {
 /// `lanes` elements of a stored type, wherever they begin. (memcpy instead would count as an access to anything: after
 /// each store of floats, pointers were loaded again. `using` instead would lose the alignment: clang++ drops it there.)

@@ -9,11 +9,15 @@
 
 namespace inlay::cpu {
 
-/// Sizes of register tiles: of 1 to Rows rows that remain, `part` are computed.
+/// Sizes of register tiles: of the rows that remain, `part` are computed next. Few rows keep the multipliers waiting, so
+/// that a little more than Rows is two halves.
 template <int Rows>
 struct TileRows {
-  static constexpr int half = (Rows + 1) / 2, quarter = (half + 1) / 2;
-  static constexpr int part(int remaining) { return remaining > half ? Rows : remaining > quarter ? half : quarter; }
+  static constexpr int half = Rows / 2 + 1, quarter = (half + 1) / 2;
+  static constexpr int part(int remaining) {
+    if (remaining > half) return remaining > Rows && remaining <= 2 * half ? half : Rows;
+    return remaining > quarter ? half : quarter;
+  }
 };
 
 /// Tiles of Tile x Tile over an H x W image, in blocks that share the transformed weights while those are in the cache.
@@ -21,24 +25,29 @@ struct TileRows {
 template <int Tile, int Height, int Width, int Rows, int TileFloats>
 struct TileBlocks {
   static constexpr int rows = (Height + Tile - 1) / Tile, columns = (Width + Tile - 1) / Tile, count = rows * columns;
-  /// A multiple of Rows: all of a small image, otherwise what leaves a cache of 1 MiB its room for the weights.
+  /// A multiple of Rows: all of a small image, otherwise what leaves a cache of 1 MiB its room for the weights. Few
+  /// registers pass twice over what has reached the first level.
   static constexpr int block = [] {
-    int most = 128 * 1024 / (4 * TileFloats) / Rows * Rows;
-    if (most > round_up(count, Rows)) most = round_up(count, Rows);
-    return most < Rows ? Rows : most;
+    constexpr int least = vector_registers == 32 ? Rows : 2 * Rows;
+    int tiles = 128 * 1024 / (4 * TileFloats) / Rows * Rows;
+    if (tiles < least) tiles = least;
+    return tiles < round_up(count, Rows) ? tiles : round_up(count, Rows);
   }();
+  /// A few last tiles, which would wait for all weights alone, join the block before.
+  static constexpr int most = count > block && count % block <= Rows / 2 ? block + count % block : block;
+  static constexpr int next(int remaining) { return remaining <= most ? remaining : block; }
   /// Frequencies are an odd number of rows apart, so that they do not fall on the same cache sets.
-  static constexpr int pitch = block | 1;
+  static constexpr int pitch = round_up(most, Rows) | 1;
   /// Rows of the padded image up to the last that the tiles before `tile` need.
   static constexpr int rows_before(int tile) { return (tile - 1) / columns * Tile + Tile + 2; }
   /// Most rows of it that a block needs, wherever it begins: threads may share an image.
   static constexpr int image_rows = [] {
-    int most = 0;
+    int kept = 0;
     for (int first = 0; first < count; ++first) {
-      const int needed = rows_before(first + block < count ? first + block : count) - first / columns * Tile;
-      most = needed > most ? needed : most;
+      const int needed = rows_before(first + most < count ? first + most : count) - first / columns * Tile;
+      kept = needed > kept ? needed : kept;
     }
-    return most;
+    return kept;
   }();
 };
 
@@ -72,23 +81,22 @@ struct TileCorners {
   }
 
  private:
-  /// A tile that reaches over the edge is copied to `copy`, with zeros.
+  static constexpr int row_floats = T::patch * pixel_floats;
+  alignas(64) static constexpr float zeros[row_floats] = {};
+
+  /// Rows outside the image are zeros; those that reach over its sides are copied to `copy`.
   static void find_in_place(const Slot* slots, int sample, int row, int column, float* copy,
                             const float* (&starts)[T::patch]) {
-    const int h = row + Image::first_row, w = column + Image::first_column;
-    auto pixel = [&](int i, int j) INLAY_LAMBDA {
-      return reinterpret_cast<const float*>(Loaded::at(slots, sample, h + i)) + (w + j) * pixel_floats;
-    };
-    const bool inside = h >= 0 && h + T::patch <= Image::height && w >= 0 && w + T::patch <= Image::width;
-    for (int i = 0; i < T::patch; ++i) {
-      starts[i] = inside ? pixel(i, 0) : copy + i * T::patch * pixel_floats;
-      if (inside) continue;
-      for (int j = 0; j < T::patch; ++j) {
-        float* to = copy + (i * T::patch + j) * pixel_floats;
-        const bool exists = h + i >= 0 && h + i < Image::height && w + j >= 0 && w + j < Image::width;
-        for (int c = 0; c < channels; c += lanes)
-          store_vector(to + c, exists ? load_vector(pixel(i, j) + c) : Vector{});
-      }
+    const int first = row + Image::first_row, w = column + Image::first_column;
+    for (int i = 0; i < T::patch; ++i, copy += row_floats) {
+      const int h = first + i;
+      const auto* from = reinterpret_cast<const float*>(Loaded::at(slots, sample, h)) + w * pixel_floats;
+      const bool above_or_below = h < 0 || h >= Image::height, aside = w < 0 || w + T::patch > Image::width;
+      starts[i] = above_or_below ? zeros : aside ? copy : from;
+      if (above_or_below || !aside) continue;
+      for (int j = 0; j < T::patch; ++j)
+        for (int c = j * pixel_floats; c < j * pixel_floats + channels; c += lanes)
+          store_vector(copy + c, w + j >= 0 && w + j < Image::width ? load_vector(from + c) : Vector{});
     }
   }
 };
@@ -143,8 +151,8 @@ struct WinogradPass {
     float* pixels = m + m_floats;
     const auto part = share.of(Tiles::count);
     int filled = part.first / Tiles::columns * Tile;
-    for (int first = part.first; first < part.end; first += Tiles::block) {
-      const int count = part.end - first < Tiles::block ? part.end - first : Tiles::block;
+    for (int first = part.first, count = 0; first < part.end; first += count) {
+      count = Tiles::next(part.end - first);
       const int needed = Tiles::rows_before(first + count);
       Corners::gather(image, slots, sample, filled, needed);
       filled = needed;
@@ -160,7 +168,7 @@ struct WinogradPass {
                   Stored::at(slots, sample, row / Pool::height)};
       for (int f = 0; f < frequencies; ++f)
         for (int panel = 0; panel < panels; ++panel)
-          for (int t = 0; t < count; t += rows)
+          for (int t = 0; t < count; t += TileRows<rows>::part(count - t))
             ahead = multiply(count - t, v + (std::int64_t{f} * Tiles::pitch + t) * channels,
                              memory.packed + std::int64_t{f} * In * out_pitch + panel * width,
                              m + ((std::int64_t{f} * panels + panel) * Tiles::pitch + t) * width, ahead);

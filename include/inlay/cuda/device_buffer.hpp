@@ -65,6 +65,13 @@ class DeviceBuffer {
     if (!stream.is_capturing()) stream.synchronize();
   }
 
+  /// Copies all of `from`, which is as long, on the device.
+  void copy(const DeviceBuffer& from, const Stream& stream) {
+    check_range("copy", 0, from.count);
+    check(cudaMemcpyAsync(memory, from.memory, from.count * sizeof(T), cudaMemcpyDeviceToDevice, stream.handle()),
+          "copying on the device");
+  }
+
   void fill(T value, const Stream& stream) {
     if (count == 0) return;
     const int blocks = static_cast<int>(std::min<std::size_t>((count + 255) / 256, 1024));

@@ -1,8 +1,13 @@
 // Runs a Program on a GPU (or in the emulator): one or two kernels a launch of the plan, on one stream, with all
 // intermediate values in one arena. Nothing is allocated by a run that is no larger than the largest before it.
-// `replay` records a run once for each batch size in a CUDA graph and launches that; what changes from step to step
-// (the optimiser's numbers, the place in the epoch) lies in device memory and is uploaded before. What follows from the
-// parameters alone (the scale of a batch normalisation in inference, weights rounded to bf16) is kept from run to run.
+// What follows from the parameters alone (the scale of a batch normalisation in inference, weights rounded to bf16) is
+// kept from run to run.
+//
+// `replay` launches CUDA graphs. What changes from run to run (the optimiser's numbers, the place in the epoch) lies in
+// a table in device memory (run_table.hpp), so that a graph can hold several runs: 1, 2, 4, ... of them, up to about
+// 2048 kernels. Runs of any number are thus few launches of few graphs, which serve other numbers as well. Longer
+// graphs would gain nothing: 2048 kernels take more than 2 ms, one more launch some microseconds, of the host's time
+// while the GPU is busy; but recording one takes time and device memory for each kernel.
 #pragma once
 
 #include <inlay/cuda/contraction.hpp>
@@ -14,6 +19,7 @@
 #include <inlay/cuda/pooling.hpp>
 #include <inlay/cuda/reduction.hpp>
 #include <inlay/cuda/round_parameter.hpp>
+#include <inlay/cuda/run_table.hpp>
 #include <inlay/kernel/lower.hpp>
 
 #include <algorithm>
@@ -36,8 +42,7 @@ class Executor {
       : stream(work_stream),
         inputs(static_cast<std::size_t>(plan().inputs.size)),
         parameters(static_cast<std::size_t>(plan().parameters.size), nullptr),
-        numbers(static_cast<std::size_t>(plan().inputs.size + first_number), 0.0f),
-        device_numbers(numbers.size(), "the numbers of a step") {
+        table(plan().inputs.size) {
     if constexpr (scales_gradients) {
       scale_states = DeviceBuffer<float>(ScaleState::size * Program::launches.size, "the scales of gradients");
       scale_states.upload(ScaleState::initially(Program::launches.size), stream);
@@ -73,6 +78,7 @@ class Executor {
   }
   /// Input i is picked from a dataset on the device, from where set_cursor says.
   void bind_gathered(int i, const GatherSource& source) {
+    if (input(i).gathered && input(i).source == source) return;
     input(i).source = source;
     input(i).gathered = true;
     make_room(i, std::max(capacity, 1));
@@ -86,10 +92,10 @@ class Executor {
     make_room(i, static_cast<int>(samples));
     input(i).own.upload(bytes, stream);
   }
-  /// Shared input i is one number.
-  void set_number(int i, float value) { numbers[static_cast<std::size_t>(first_number + i)] = value; }
-  /// Where in their order gathered inputs begin.
-  void set_cursor(int first) { numbers[cursor_number] = std::bit_cast<float>(first); }
+  /// Shared input i is one number, in the runs that are queued from now on.
+  void set_number(int i, float value) { table.set_number(i, value); }
+  /// Where in their order gathered inputs begin, likewise.
+  void set_cursor(int first) { table.set_cursor(first); }
 
   /// Parameter i lies in device memory: read, and updated in place by training programs. Throws as bind_input does.
   void bind_parameter(int i, float* device_data) {
@@ -106,21 +112,45 @@ class Executor {
     for (int i = 0; i < plan().parameters.size; ++i) bind_parameter(i, all.data(i));
   }
 
+  /// Every run adds outputs 0 and 1, one number each, to these two in device memory.
+  void bind_sums(double* both) {
+    sums = both;
+    graphs.clear();
+  }
+
   // --- running -------------------------------------------------------------------------------------------------
 
   /// Enqueues one run over `samples` samples.
   void run(int samples) {
-    prepare(samples);
-    enqueue_all(samples);
+    queue(samples);
+    enqueue_queued([&](int batch, int runs) {
+      for (int i = 0; i < runs; ++i) enqueue_run(batch);
+    });
   }
 
-  /// The same as one CUDA graph, recorded at the first run of this many samples.
+  /// The same as a CUDA graph.
   void replay(int samples) {
-    prepare(samples);
-    for (const auto& [count, graph] : graphs)
-      if (count == samples) return graph.launch(stream);
-    graphs.emplace_back(samples, CapturedGraph(stream, [&] { enqueue_all(samples); }));
-    graphs.back().second.launch(stream);
+    queue(samples);
+    replay();
+  }
+
+  /// One more run for `replay`, with the numbers and the cursor as they are now. Only programs with bound sums have
+  /// several.
+  void queue(int samples) {
+    if (samples < 1) throw Error("run: a batch of " + std::to_string(samples) + " samples; at least 1 is needed");
+    if (table.size() > 0 && sums == nullptr) throw Error("queue: a second run needs bind_sums");
+    if (table.size() == table.capacity()) replay();
+    table.add(samples);
+  }
+
+  /// Enqueues what was queued, by graphs that are recorded when first needed.
+  void replay() {
+    enqueue_queued([&](int samples, int runs) {
+      for (int length; runs > 0; runs -= length) {
+        length = static_cast<int>(std::bit_floor(static_cast<unsigned>(std::min(runs, longest_graph))));
+        recorded(samples, length).launch(stream);
+      }
+    });
   }
 
   /// Output i of the last run, of `samples` samples if it has a batch. Waits for it.
@@ -135,12 +165,6 @@ class Executor {
     for (std::size_t k = 0; k < count; ++k) to[k] = element(value.element, bytes.data(), k);
   }
 
-  /// Where output i of the last run of one shared float lies on the device, for kernels enqueued behind the run.
-  Global<const float> device_output(int i) const {
-    const Value& value = plan().values[plan().outputs[i].value];
-    return {reinterpret_cast<const float*>(memory.data() + offset(value, last_samples)), value.count};
-  }
-
   /// Bytes of device memory in use, without parameters and inputs.
   std::int64_t memory_bytes() const { return static_cast<std::int64_t>(memory.size() + 4 * scratch_memory.size()); }
 
@@ -151,8 +175,12 @@ class Executor {
     bool gathered = false;
     GatherSource source{};
   };
-  // What is uploaded before each run: the batch size, the cursor (an integer's bits), then input i if it is a number.
-  static constexpr int cursor_number = 1, first_number = 2;
+  struct Recorded {
+    int samples, runs;
+    CapturedGraph graph;
+  };
+  static constexpr int longest_graph = std::max(1, 2048 / (Program::launches.size + 1));  // in runs
+  static constexpr std::size_t most_graphs = 64;
 
   /// Does the program multiply gradients in fp16?
   static constexpr bool scales_gradients = [] {
@@ -164,12 +192,12 @@ class Executor {
   const Stream& stream;
   std::vector<Source> inputs;
   std::vector<float*> parameters;
-  std::vector<float> numbers;
-  DeviceBuffer<float> device_numbers;
+  RunTable table;
+  double* sums = nullptr;
   DeviceBuffer<unsigned char> memory;
   DeviceBuffer<float> scratch_memory;
   DeviceBuffer<float> scale_states;  // of launches, where gradients are scaled
-  std::vector<std::pair<int, CapturedGraph>> graphs;
+  std::vector<Recorded> graphs;      // the oldest first
   int capacity = 0, last_samples = 0;
   bool stale = true;  // what was made ahead of the last run, and copies of parameters
 
@@ -220,11 +248,19 @@ class Executor {
     return Program::stages.data[Program::launches.data[L].stages.first].batched ? samples : 1;
   }
 
+  /// Has `enqueue(samples, runs)` enqueue the queued runs, as many at a time as have equally many samples.
+  template <class Enqueue>
+  void enqueue_queued(Enqueue enqueue) {
+    const std::vector<int> batches = table.upload(stream);
+    for (std::size_t first = 0, end = 0; first < batches.size(); first = end) {
+      while (end < batches.size() && batches[end] == batches[first]) ++end;
+      prepare(batches[first]);
+      enqueue(batches[first], static_cast<int>(end - first));
+    }
+  }
+
   void prepare(int samples) {
-    if (samples < 1) throw Error("run: a batch of " + std::to_string(samples) + " samples; at least 1 is needed");
     reserve(samples);
-    numbers[0] = static_cast<float>(samples);
-    device_numbers.upload(numbers, stream);
     last_samples = samples;
     if (stale) {
       if constexpr (Program::stored != Element::f32) round_parameters(samples);
@@ -240,14 +276,30 @@ class Executor {
         round_parameter(stream, bound_parameter(value), memory.data() + offset(value, samples), value.count);
   }
 
-  void enqueue_all(int samples) {
-    const Global<const int> cursor(reinterpret_cast<const int*>(device_numbers.data() + cursor_number), 1);
+  const CapturedGraph& recorded(int samples, int runs) {
+    for (const Recorded& r : graphs)
+      if (r.samples == samples && r.runs == runs) return r.graph;
+    if (graphs.size() == most_graphs) graphs.erase(graphs.begin());
+    graphs.push_back({samples, runs, CapturedGraph(stream, [&] {
+                        for (int i = 0; i < runs; ++i) enqueue_run(samples);
+                      })});
+    return graphs.back().graph;
+  }
+
+  void enqueue_run(int samples) {
     for (int i = 0; i < plan().inputs.size; ++i)
-      if (input(i).gathered) gather_rows(stream, input(i).source, cursor, input(i).data, input_bytes(i), samples);
+      if (input(i).gathered)
+        gather_rows(stream, input(i).source, table.device_cursor(), input(i).data, input_bytes(i), samples);
     if constexpr (scales_gradients)
-      enqueue<SettleScales>(stream, {1}, scale_states.view(), Global<const float>(device_numbers.data(), 1),
+      enqueue<SettleScales>(stream, {1}, scale_states.view(), Global<const float>(table.device_batch_size(), 1),
                             Program::launches.size);
     enqueue_launches<false>(samples, launches());
+    if (sums != nullptr) table.end_run(stream, device_output(0), device_output(1), {sums, 2});
+  }
+  /// Output i, one number.
+  Global<const float> device_output(int i) const {
+    const Value& value = plan().values[plan().outputs[i].value];
+    return {reinterpret_cast<const float*>(memory.data() + value.offset), value.count};
   }
   template <bool Ahead, int... L>
   void enqueue_launches([[maybe_unused]] int samples, std::integer_sequence<int, L...>) {
@@ -280,10 +332,10 @@ class Executor {
       case Storage::input:
         slots.data[b] = inputs[i].data;
         if (slots.data[b] == nullptr && !value.batched && value.count == 1)
-          slots.data[b] = device_numbers.data() + first_number + i;
+          slots.data[b] = table.device_number(value.index);
         break;
       case Storage::parameter: slots.data[b] = bound_parameter(value); break;
-      case Storage::batch_size: slots.data[b] = device_numbers.data(); break;
+      case Storage::batch_size: slots.data[b] = table.device_batch_size(); break;
       case Storage::sums: return;  // in scratch memory
     }
     if (slots.data[b] == nullptr) fail_unbound("input", value);

@@ -45,10 +45,17 @@ class Parameters {
     memory.download(values, stream, first[static_cast<std::size_t>(i)]);
   }
 
+  /// Keeps a copy of all on the device, for `restore`.
+  void keep(const Stream& stream) {
+    if (kept.size() < memory.size()) kept = DeviceBuffer<float>(memory.size(), "a copy of the parameters");
+    kept.copy(memory, stream);
+  }
+  void restore(const Stream& stream) { memory.copy(kept, stream); }
+
  private:
   static constexpr std::size_t alignment = 64;
 
-  DeviceBuffer<float> memory;
+  DeviceBuffer<float> memory, kept;
   std::vector<std::size_t> sizes, first;
 
   void check_size(int i, std::size_t given) const {

@@ -25,6 +25,13 @@ class Shuffle {
     }
   }
 
+  /// The order in which `size` samples lie.
+  static constexpr Shuffle none(std::uint32_t size) {
+    Shuffle order(0, 0, size);
+    order.half_ = 0;  // one half has all bits: an even number of rounds exchanges it with the empty one
+    return order;
+  }
+
   /// The sample at a position of the order; both are in [0, size).
   INLAY_HOST_DEVICE constexpr std::uint32_t operator()(std::uint32_t position) const {
     do position = permute(position);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <inlay/cpu/executor.hpp>
+#include <inlay/data/shuffle.hpp>
 #include <inlay/graph/trace.hpp>
 #include <inlay/train/sums.hpp>
 #include <inlay/train/training_graph.hpp>
@@ -42,26 +43,32 @@ class CpuEngine {
   void download(int parameter, float* values) const {
     std::memcpy(values, data(parameter), static_cast<std::size_t>(count(parameter)) * 4);
   }
+  /// Keeps all parameters as they are now, for `restore`.
+  void keep() {
+    kept.resize(parameters.size());
+    for (int i = 0; i < Training::plan.parameters.size; ++i) {
+      kept[static_cast<std::size_t>(i)].grow(count(i) * 4);
+      download(i, kept[static_cast<std::size_t>(i)].floats());
+    }
+  }
+  void restore() {
+    for (int i = 0; i < Training::plan.parameters.size; ++i) upload(i, kept[static_cast<std::size_t>(i)].floats());
+  }
 
-  /// What `train` takes samples from: kept by reference until the next call.
-  void load(const void* samples, const int* labels, int) {
+  /// What `train` takes samples from, in the order in which they lie: kept by reference until the next call.
+  void load(const void* samples, const int* labels, int count) {
     source = static_cast<const char*>(samples);
     source_labels = labels;
+    set_order(data::Shuffle::none(static_cast<std::uint32_t>(count)));
   }
-  /// The order in which it takes them: kept by reference, too.
-  void set_order(const std::vector<int>& sample_order) { order = sample_order.data(); }
+  /// Another order, from the next step on.
+  void set_order(const data::Shuffle& next) { order = next; }
 
-  /// One training step on samples first, ..., first + count - 1 of the order. `numbers`: what the training graph takes
-  /// beside samples and labels.
-  void train(int first, int count, const float* numbers) {
-    const int* picks = order + first;
-    gathered.grow(sample_bytes * count);
-    gathered_labels.resize(static_cast<std::size_t>(count));
-    for (int i = 0; i < count; ++i) {
-      std::memcpy(gathered.data() + i * sample_bytes, source + picks[i] * sample_bytes, sample_bytes);
-      gathered_labels[static_cast<std::size_t>(i)] = source_labels[picks[i]];
-    }
-    run(prepare(training), gathered.data(), gathered_labels.data(), count, numbers);
+  /// Training steps on samples first, ..., end - 1 of the order, `batch` a step, fewer in the last one if less are left.
+  /// `numbers`: what the training graph takes beside samples and labels, number_count for each step.
+  void train(int first, int end, int batch, const float* numbers) {
+    for (int at = first; at < end; at += batch, numbers += number_count)
+      train_step(at, end - at < batch ? end - at : batch, numbers);
     parameters_changed();
   }
   /// Loss and metric of `count` samples, without training. `numbers`: the loss's.
@@ -85,13 +92,13 @@ class CpuEngine {
 
  private:
   int thread_count;
-  std::vector<cpu::Buffer> parameters;
+  std::vector<cpu::Buffer> parameters, kept;
   std::unique_ptr<cpu::Executor<Training, cpu::Policy{Allowed.numerics}>> training;
   std::unique_ptr<cpu::Executor<Evaluation, Allowed>> evaluation;
   std::unique_ptr<cpu::Executor<Prediction, Allowed>> prediction;
   const char* source = nullptr;
   const int* source_labels = nullptr;
-  const int* order = nullptr;
+  data::Shuffle order = data::Shuffle::none(0);
   cpu::Buffer gathered;
   std::vector<std::int32_t> gathered_labels;
   Sums sums;
@@ -110,6 +117,16 @@ class CpuEngine {
       for (int i = 0; i < P::plan.parameters.size; ++i) program->bind_parameter(i, data(i));
     }
     return *program;
+  }
+  void train_step(int first, int count, const float* numbers) {
+    gathered.grow(sample_bytes * count);
+    gathered_labels.resize(static_cast<std::size_t>(count));
+    for (int i = 0; i < count; ++i) {
+      const std::int64_t pick = order(static_cast<std::uint32_t>(first + i));
+      std::memcpy(gathered.data() + i * sample_bytes, source + pick * sample_bytes, sample_bytes);
+      gathered_labels[static_cast<std::size_t>(i)] = source_labels[pick];
+    }
+    run(prepare(training), gathered.data(), gathered_labels.data(), count, numbers);
   }
   template <class P, cpu::Policy Any>
   void run(cpu::Executor<P, Any>& program, const void* samples, const std::int32_t* labels, int count,

@@ -1,6 +1,6 @@
 // A training session on a GPU (or in the emulator), with the functions of the CPU engine. The data set lies on the
-// device, a step is one CUDA graph that picks its samples by an order on the device, and loss and metric add up there:
-// nothing waits for the GPU until `read`.
+// device, steps are CUDA graphs that take their samples in an order computed there, and loss and metric add up there:
+// between one `read` and the next the host uploads some numbers and launches a few graphs (cuda/executor.hpp).
 #pragma once
 
 #include <inlay/cuda/executor.hpp>
@@ -13,21 +13,6 @@
 #include <string>
 
 namespace inlay {
-
-namespace cuda {
-
-/// sums += (loss, metric) of one run.
-struct AddToSums {
-  static constexpr int threads = 32, shared_bytes = 0;
-
-  INLAY_DEVICE static void run(Global<const float> loss, Global<const float> metric, Global<double> sums) {
-    if (thread_index() != 0) return;
-    sums[0] = sums[0] + static_cast<double>(loss[0]);
-    sums[1] = sums[1] + static_cast<double>(metric[0]);
-  }
-};
-
-}  // namespace cuda
 
 template <class Net, class Optimizer, class Loss, class Metric, Precision Multiplied = Precision::fp32>
 class CudaEngine {
@@ -43,6 +28,7 @@ class CudaEngine {
       : device(supporting(on)),
         stream(std::make_unique<cuda::Stream>()),
         parameters(cuda::Parameters::of<Training>(*stream)),
+        order(1, "the order of an epoch"),
         device_sums(2, "the sums of loss and metric") {
     device_sums.clear(*stream);
   }
@@ -57,41 +43,46 @@ class CudaEngine {
   void upload(int parameter, const float* values) {
     parameters.upload(parameter, {values, parameters.size(parameter)}, *stream);
     stream->synchronize();
-    if (training) training->parameters_changed();
     parameters_changed();
   }
   void download(int parameter, float* values) const {
     parameters.download(parameter, {values, parameters.size(parameter)}, *stream);
   }
+  void keep() { parameters.keep(*stream); }
+  void restore() {
+    parameters.restore(*stream);
+    parameters_changed();
+  }
 
-  /// What `train` takes samples from: copied to the device.
+  /// What `train` takes samples from, copied to the device, in the order in which they lie.
   void load(const void* samples, const int* labels, int count) {
     const auto n = static_cast<std::size_t>(count);
-    if (data.size() < n * sample_bytes) data = cuda::DeviceBuffer<unsigned char>(n * sample_bytes, "the data set");
     if (data_labels.size() < n) {
+      data = cuda::DeviceBuffer<unsigned char>(n * sample_bytes, "the data set");
       data_labels = cuda::DeviceBuffer<int>(n, "the labels");
-      device_order = cuda::DeviceBuffer<int>(n, "the order of an epoch");
     }
     data.upload({static_cast<const unsigned char*>(samples), n * sample_bytes}, *stream);
     data_labels.upload({labels, n}, *stream);
+    set_order(data::Shuffle::none(static_cast<std::uint32_t>(count)));
+    const auto room = static_cast<std::int64_t>(data_labels.size());
     auto& program = prepare(training);
-    program.bind_gathered(0, {data.data(), count, device_order.data(), count});
-    program.bind_gathered(1, {data_labels.data(), count, device_order.data(), count});
+    program.bind_gathered(0, {data.data(), room, order.data()});
+    program.bind_gathered(1, {data_labels.data(), room, order.data()});
     stream->synchronize();
   }
-  /// The order in which it takes them.
-  void set_order(const std::vector<int>& order) {
-    device_order.upload(order, *stream);
-    stream->synchronize();
-  }
+  /// Another order, from the next step on.
+  void set_order(const data::Shuffle& next) { order.upload({&next, 1}, *stream); }
 
-  void train(int first, int count, const float* numbers) {
+  void train(int first, int end, int batch, const float* numbers) {
     auto& program = prepare(training);
-    for (int i = 2; i < Training::plan.inputs.size; ++i) program.set_number(i, numbers[i - 2]);
-    program.set_cursor(first);
-    program.replay(count);
-    parameters_changed();
-    add_to_sums(program, count);
+    for (int at = first; at < end; at += batch, numbers += number_count) {
+      for (int i = 0; i < number_count; ++i) program.set_number(2 + i, numbers[i]);
+      program.set_cursor(at);
+      program.queue(end - at < batch ? end - at : batch);
+    }
+    program.replay();
+    parameters_trained();
+    pending += end - first;
   }
   void evaluate(const void* samples, const int* labels, int count, const float* numbers) {
     auto& program = prepare(evaluation);
@@ -100,7 +91,7 @@ class CudaEngine {
     program.upload_input(0, {static_cast<const unsigned char*>(samples), n * sample_bytes});
     program.upload_input(1, {reinterpret_cast<const unsigned char*>(labels), n * sizeof(int)});
     program.replay(count);
-    add_to_sums(program, count);
+    pending += count;
   }
   void predict(const void* samples, int count, float* outputs) {
     auto& program = prepare(prediction);
@@ -130,7 +121,8 @@ class CudaEngine {
   std::unique_ptr<cuda::Stream> stream;
   mutable cuda::Parameters parameters;
   cuda::DeviceBuffer<unsigned char> data;
-  cuda::DeviceBuffer<int> data_labels, device_order;
+  cuda::DeviceBuffer<int> data_labels;
+  cuda::DeviceBuffer<data::Shuffle> order;
   cuda::DeviceBuffer<double> device_sums;
   std::unique_ptr<cuda::Executor<Training, Multiplied>> training;
   std::unique_ptr<cuda::Executor<Evaluation, Multiplied>> evaluation;
@@ -138,6 +130,11 @@ class CudaEngine {
   std::int64_t pending = 0;
 
   void parameters_changed() {
+    if (training) training->parameters_changed();
+    parameters_trained();
+  }
+  /// Whatever depends on them in the training program has changed with them.
+  void parameters_trained() {
     if (evaluation) evaluation->parameters_changed();
     if (prediction) prediction->parameters_changed();
   }
@@ -146,14 +143,9 @@ class CudaEngine {
     if (!program) {
       program = std::make_unique<cuda::Executor<P, Multiplied>>(*stream);
       program->bind_parameters(parameters);
+      if constexpr (!std::is_same_v<P, Prediction>) program->bind_sums(device_sums.data());
     }
     return *program;
-  }
-  template <class P>
-  void add_to_sums(const cuda::Executor<P, Multiplied>& program, int count) {
-    cuda::enqueue<cuda::AddToSums>(*stream, {1, 1, 1}, program.device_output(0), program.device_output(1),
-                                   device_sums.view());
-    pending += count;
   }
 };
 

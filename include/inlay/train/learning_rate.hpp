@@ -1,6 +1,6 @@
 // Learning rates: a number, or a schedule, which gives the rate of each optimiser step (not of each epoch). A schedule
 // is any function of the number of steps that are done, as in Keras: 0 in the first step. Checkpoints keep that number,
-// so a loaded model goes on where it was.
+// so a loaded model goes on where it was. `fit` asks for the rates of many steps before it takes them.
 //
 //   Adam{.learning_rate = 1e-3f}
 //   Adam{.learning_rate = CosineDecay{.initial_learning_rate = 1e-3f, .decay_steps = 9380}}

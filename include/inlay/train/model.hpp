@@ -20,7 +20,8 @@
 #include <inlay/train/progress.hpp>
 #include <inlay/train/weights.hpp>
 
-#ifdef __CUDACC__
+#if defined(__CUDACC__) || defined(INLAY_CUDA_EMULATOR)
+#define INLAY_MODEL_ON_CUDA
 #include <inlay/train/cuda_engine.hpp>
 #endif
 
@@ -44,7 +45,7 @@ template <class Net, class Optimizer, class Loss, class Metric, Precision Multip
           Numerics Summed = Numerics::fast>
 class Model {
   using Cpu = CpuEngine<Net, Optimizer, Loss, Metric, cpu::Policy{Summed, Multiplied}>;
-#ifdef __CUDACC__
+#ifdef INLAY_MODEL_ON_CUDA
   using Engine = std::variant<Cpu, CudaEngine<Net, Optimizer, Loss, Metric, Multiplied>>;
 #else
   using Engine = std::variant<Cpu>;
@@ -60,7 +61,7 @@ class Model {
   static constexpr std::int64_t output_size =
       Cpu::Prediction::plan.values.data[Cpu::Prediction::plan.outputs.data[0].value].count;
 
-  Optimizer optimizer;  ///< its fields may be changed between steps
+  Optimizer optimizer;  ///< its fields may be changed between steps, in `fit` by callbacks
   Loss loss;            ///< likewise
 
   Model(Optimizer with, const CompileOptions& options, Loss minimised = {})
@@ -95,7 +96,6 @@ class Model {
     History history;
     const int steps = (set.size() + options.batch_size - 1) / options.batch_size;
     Progress progress(options.epochs, steps, {.verbose = options.verbose});
-    std::vector<int> order(static_cast<std::size_t>(set.size()));
     bool every_batch = false;
     for (const Callback& c : options.callbacks) every_batch = every_batch || c.wants_batches();
 
@@ -109,26 +109,23 @@ class Model {
       next = notify(options.callbacks, [&](const Callback& c) { return c.on_epoch_begin(epoch); });
       if (next == Next::stop) break;
       progress.begin_epoch(epoch);
-      shuffle(order, options, epoch);
-      std::visit([&](auto& e) { e.set_order(order); }, engine);
-      const std::vector<std::vector<float>> before = snapshot();
+      if (options.shuffle) shuffle(options.seed, epoch, set.size());
+      std::visit([](auto& e) { e.keep(); }, engine);
       const std::int64_t steps_before = step_number;
       Sums sums;
-      for (int step = 0; step < steps && next == Next::proceed; ++step) {
-        const int first = step * options.batch_size;
-        const int count = set.size() - first < options.batch_size ? set.size() - first : options.batch_size;
-        train(first, count);
-        const bool last = step + 1 == steps;
-        if (!every_batch && !last && !progress.due()) continue;
+      for (int done = 0; done < steps && next == Next::proceed;) {
+        const int first = done * options.batch_size;
+        done += every_batch ? 1 : progress.steps_to_update();
+        train(first, done < steps ? done * options.batch_size : set.size(), options.batch_size);
         add(sums, read());
         logs = logs_of(sums);
         if (!std::isfinite(sums.loss)) {
           step_number = steps_before;
-          stop_at_nan(before, epoch, step);
+          stop_at_nan(epoch, done);
         }
-        progress.update(step + 1, logs);
+        progress.update(done, logs);
         if (every_batch)
-          next = notify(options.callbacks, [&](const Callback& c) { return c.on_train_batch_end(step, logs); });
+          next = notify(options.callbacks, [&](const Callback& c) { return c.on_train_batch_end(done - 1, logs); });
       }
       if (options.validation_data != nullptr) {
         const Logs validation = evaluate(*options.validation_data);
@@ -163,11 +160,9 @@ class Model {
   Logs train_on_batch(std::span<const Sample> samples, std::span<const int> labels) {
     check_batch(samples.size(), labels, "train_on_batch");
     check_least_samples(static_cast<int>(labels.size()), "train_on_batch: the batch");
-    std::vector<int> order(labels.size());
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
-    std::visit([&](auto& e) { e.load(samples.data(), labels.data(), static_cast<int>(labels.size())); }, engine);
-    std::visit([&](auto& e) { e.set_order(order); }, engine);
-    train(0, static_cast<int>(order.size()));
+    const int count = static_cast<int>(labels.size());
+    std::visit([&](auto& e) { e.load(samples.data(), labels.data(), count); }, engine);
+    train(0, count, count);
     const Logs logs = logs_of(read());
     if (!std::isfinite(logs.loss)) --step_number;
     return logs;
@@ -253,7 +248,7 @@ class Model {
 
   static Engine make_engine(const CompileOptions& options) {
     const int threads = options.threads > 0 ? options.threads : cpu::default_threads();
-#ifdef __CUDACC__
+#ifdef INLAY_MODEL_ON_CUDA
     if (options.device != Device::cpu) {
       const cuda::DeviceQuery query = cuda::usable_device();
       if (query) return Engine(std::in_place_type<CudaEngine<Net, Optimizer, Loss, Metric, Multiplied>>, *query.device);
@@ -292,33 +287,30 @@ class Model {
     if constexpr (loss_number_count > 0) loss.numbers(out);
   }
 
-  void train(int first, int count) {
-    float numbers[Cpu::number_count + 1];
-    const RandomKey key = random_key(seed, static_cast<std::uint64_t>(++step_number));
+  /// Steps on samples first, ..., end - 1 of the engine's order, `batch` a step.
+  void train(int first, int end, int batch) {
     constexpr int of_loss = Cpu::number_count - Optimizer::number_count - loss_number_count;  // after 2 or no keys
-    for (int i = 0; i < of_loss; ++i) numbers[i] = key.number[i];
-    loss_numbers(numbers + of_loss);
-    optimizer.numbers(step_number, numbers + of_loss + loss_number_count);
-    std::visit([&](auto& e) { e.train(first, count, numbers); }, engine);
-  }
-
-  static void shuffle(std::vector<int>& order, const FitOptions& options, int epoch) {
-    const auto n = static_cast<std::uint32_t>(order.size());
-    const data::Shuffle shuffled(options.seed, static_cast<std::uint64_t>(epoch), n);
-    for (std::uint32_t i = 0; i < n; ++i) order[i] = static_cast<int>(options.shuffle ? shuffled(i) : i);
-  }
-
-  std::vector<std::vector<float>> snapshot() const {
-    std::vector<std::vector<float>> values;
-    for (int i = 0; i < plan.parameters.size; ++i) {
-      values.emplace_back(static_cast<std::size_t>(plan.parameters.data[i].shape.count()));
-      std::visit([&](const auto& e) { e.download(i, values.back().data()); }, engine);
+    std::vector<float> numbers(static_cast<std::size_t>((end - first + batch - 1) / batch * Cpu::number_count));
+    float* of_step = numbers.data();
+    std::int64_t step = step_number;
+    for (int at = first; at < end; at += batch, of_step += Cpu::number_count) {
+      const RandomKey key = random_key(seed, static_cast<std::uint64_t>(++step));
+      for (int i = 0; i < of_loss; ++i) of_step[i] = key.number[i];
+      loss_numbers(of_step + of_loss);
+      optimizer.numbers(step, of_step + of_loss + loss_number_count);
     }
-    return values;
+    std::visit([&](auto& e) { e.train(first, end, batch, numbers.data()); }, engine);
+    step_number = step;
   }
-  [[noreturn]] void stop_at_nan(const std::vector<std::vector<float>>& before, int epoch, int step) {
-    for (int i = 0; i < plan.parameters.size; ++i) upload(i, before[static_cast<std::size_t>(i)].data());
-    throw Error("fit: the loss was not finite at or before step " + std::to_string(step + 1) + " of epoch " +
+
+  void shuffle(std::uint64_t with_seed, int epoch, int count) {
+    const data::Shuffle order(with_seed, static_cast<std::uint64_t>(epoch), static_cast<std::uint32_t>(count));
+    std::visit([&](auto& e) { e.set_order(order); }, engine);
+  }
+
+  [[noreturn]] void stop_at_nan(int epoch, int steps) {
+    std::visit([](auto& e) { e.restore(); }, engine);
+    throw Error("fit: the loss was not finite at or before step " + std::to_string(steps) + " of epoch " +
                 std::to_string(epoch + 1) + ". The weights are those from before this epoch; lower the learning_rate.");
   }
 
@@ -394,3 +386,5 @@ auto compile(Optimizer optimizer, Loss loss, Metric, const CompileOptions& optio
 }
 
 }  // namespace inlay
+
+#undef INLAY_MODEL_ON_CUDA

@@ -84,8 +84,8 @@ inline std::string bar(int step, int steps, bool colour) {
 
 }  // namespace progress
 
-/// Shows the progress of `epochs` epochs of `steps` steps each. Call begin_epoch, then update after every step (at the
-/// least after the last), then end_epoch. Epochs count from 0, steps from 1.
+/// Shows the progress of `epochs` epochs of `steps` steps each. Call begin_epoch, then update after every step or after
+/// steps_to_update() steps, then end_epoch. Epochs count from 0, steps from 1.
 class Progress {
  public:
   Progress(int epoch_count, int step_count, ProgressOptions how = {})
@@ -103,8 +103,16 @@ class Progress {
       write(progress::print("Epoch %d", epoch + 1) + progress::print("/%d\n", epochs));
   }
 
-  /// Whether `update` would draw now. Ask first where it costs something to find out the Logs.
-  bool due() const { return due(options.clock()); }
+  /// After how many steps `update` has something to draw: the first one, then as many as fill the time between two
+  /// redraws if they take as long as those before, and all that are left where nothing is redrawn. So nobody needs
+  /// to find out the Logs in between.
+  int steps_to_update() const {
+    const int left = steps - step;
+    if (!redraws()) return left;
+    if (step == 0) return 1;
+    const double fill = std::ceil(progress::seconds_between_redraws / step_seconds());
+    return fill < left ? static_cast<int>(fill) : left;
+  }
 
   /// `step` steps of the epoch are done.
   void update(int finished_step, const Logs& logs) {
@@ -126,9 +134,9 @@ class Progress {
   }
 
  private:
+  bool redraws() const { return options.verbose == 1 && options.terminal; }
   bool due(double time) const {
-    return options.verbose == 1 && options.terminal &&
-           (last_drawn < 0 || time - last_drawn >= progress::seconds_between_redraws);
+    return redraws() && (last_drawn < 0 || time - last_drawn >= progress::seconds_between_redraws);
   }
   double step_seconds() const { return step > 0 ? (last_step - start) / step : 0; }
 

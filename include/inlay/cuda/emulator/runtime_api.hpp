@@ -57,11 +57,17 @@ struct EventState {
   std::chrono::steady_clock::time_point time;
 };
 
+/// What the host has asked for so far.
+struct Calls {
+  int uploads = 0, downloads = 0, waits = 0, graphs_made = 0, graph_launches = 0;
+};
+
 /// The emulated machine. Tests may change it.
 struct Device {
   int count = 1, driver_version = 13000, major = 7, minor = 5;
   bool has_kernel_image = true;
   std::size_t memory = std::size_t{4} << 30, used = 0;
+  Calls calls;
   std::map<void*, std::size_t> allocations;
   std::mutex lock;
 };
@@ -154,7 +160,10 @@ inline cudaError_t cudaFree(void* memory) {
   return cudaSuccess;
 }
 
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                                   cudaStream_t stream) {
+  emulator::device().calls.uploads += kind == cudaMemcpyHostToDevice;
+  emulator::device().calls.downloads += kind == cudaMemcpyDeviceToHost;
   emulator::enqueue(stream, [=] {
     if (bytes) std::memcpy(to, from, bytes);
   });
@@ -173,6 +182,7 @@ inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
 }
 inline cudaError_t cudaStreamDestroy(cudaStream_t stream) { return delete stream, cudaSuccess; }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  ++emulator::device().calls.waits;
   return stream && stream->captured ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
 }
 inline cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
@@ -191,12 +201,14 @@ inline cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph)
 }
 
 inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
+  ++emulator::device().calls.graphs_made;
   *executable = new emulator::Work(*graph);
   return cudaSuccess;
 }
 inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return delete graph, cudaSuccess; }
 inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) { return delete executable, cudaSuccess; }
 inline cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
+  ++emulator::device().calls.graph_launches;
   for (const auto& work : *executable) emulator::enqueue(stream, work);
   return cudaSuccess;
 }
