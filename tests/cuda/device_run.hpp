@@ -35,13 +35,14 @@ struct Argument {
 /// Room for `count` floats: NaN, so that what is not written shows.
 inline Argument output(int count) { return std::vector<float>(static_cast<std::size_t>(count), std::nanf("")); }
 
-/// All arguments after the kernel has run, as floats (those of four-byte elements).
+/// All arguments after the kernel has run, as floats (those of four-byte elements). `scale`: Slots::scale.
 template <class Kernel, int N>
-std::vector<std::vector<float>> run_slots(int samples, const std::vector<Argument>& arguments) {
+std::vector<std::vector<float>> run_slots(int samples, const std::vector<Argument>& arguments, float* scale = nullptr) {
   using Runner = cuda::Runner<Kernel>;
   const cuda::Stream stream;
   std::vector<cuda::DeviceBuffer<unsigned char>> buffers;
   cuda::Slots<N> slots{};
+  slots.scale = scale;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     buffers.emplace_back(arguments[i].bytes.size());
     buffers.back().upload(arguments[i].bytes, stream);
@@ -61,8 +62,9 @@ std::vector<std::vector<float>> run_slots(int samples, const std::vector<Argumen
 }
 
 template <class Kernel>
-std::vector<std::vector<float>> run_kernel(int samples, const std::vector<Argument>& arguments) {
-  return run_slots<Kernel, 4>(samples, arguments);
+std::vector<std::vector<float>> run_kernel(int samples, const std::vector<Argument>& arguments,
+                                           float* scale = nullptr) {
+  return run_slots<Kernel, 4>(samples, arguments, scale);
 }
 
 }  // namespace inlay::test

@@ -164,13 +164,42 @@ TEST_CASE("an engine that multiplies in bf16 stores bf16, and takes and gives by
   CHECK(difference(outputs, reference::evaluate(prediction, 4, {c.inputs[0]}, c.parameters).outputs[0]) == 0);
 
   engine.load(samples.data(), labels.data(), 4);
-  engine.train(0, 4, 4, numbers.data());
   const reference::Result expected = reference::evaluate(rounded<P>(), 4, c.inputs, c.parameters);
-  CHECK(engine.read().loss == expected.outputs[0][0]);
-  for (std::size_t i = 0; i < c.parameters.size(); ++i) {
-    std::vector<float> now(c.parameters[i].size());
-    engine.download(static_cast<int>(i), now.data());
-    CHECK(difference(now, expected.updated[i]) == 0);
+  for (int run = 0; run < 3; ++run) {  // the parameters are uploaded, then restored
+    engine.train(0, 4, 4, numbers.data());
+    CHECK(engine.read().loss == expected.outputs[0][0]);
+    for (std::size_t i = 0; i < c.parameters.size(); ++i) {
+      std::vector<float> now(c.parameters[i].size());
+      engine.download(static_cast<int>(i), now.data());
+      CHECK(difference(now, expected.updated[i]) == 0);
+      if (run == 0)
+        engine.upload(static_cast<int>(i), std::vector<float>(c.parameters[i].begin(), c.parameters[i].end()).data());
+    }
+    if (run == 0) engine.keep();
+    else if (run == 1) engine.restore();
+  }
+}
+
+TEST_CASE("the copies of weights follow their updates: steps in a row are steps from where the last one ended") {
+  if (!device_has(Precision::bf16)) return;
+  using P = Training<Residual>;
+  const int samples = 5;
+  Case c = Case::of<P>(samples, 3);
+  const double numbers[] = {0.01, 0.9, 0.01, 1, 0};  // SGD's
+  for (std::size_t i = 0; i < std::size(numbers); ++i) c.inputs[2 + i] = {numbers[i]};
+  Device<P, Precision::bf16> in_a_row(c);
+  for (int step = 0; step < 3; ++step) {
+    const auto alone = results<P>(c, samples);
+    in_a_row.executor.replay(samples);
+    for (int i = 0; i < P::plan.parameters.size; ++i) {
+      const std::vector<float> now = in_a_row.parameter(i);
+      const auto& expected = alone[static_cast<std::size_t>(P::plan.outputs.size + i)];
+      CHECK(std::memcmp(now.data(), expected.data(), now.size() * sizeof(float)) == 0);
+      Values& before = c.parameters[static_cast<std::size_t>(i)];
+      const Values after(now.begin(), now.end());
+      if (P::plan.parameters[i].trainable) CHECK(after != before);
+      before = after;
+    }
   }
 }
 

@@ -71,7 +71,8 @@ TEST_CASE("with the same keys the CPU engine and the CUDA engine see the same ma
   double last = 0;
   for (std::uint64_t step = 1; step <= 4; ++step) {
     const RandomKey key = random_key(11, step);
-    const float numbers[] = {key.number[0], key.number[1], 0, 0, 0, 0, 0, 0};  // nothing is learnt: only the masks differ
+    const float numbers[] = {
+        key.number[0], key.number[1], 0, 0, 0, 0, 0, 0};  // nothing is learnt: only the masks differ
     static_assert(Cpu::number_count == 8);
     cpu.train(0, 6, 6, numbers);
     gpu.train(0, 6, 6, numbers);

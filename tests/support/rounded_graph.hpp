@@ -1,5 +1,6 @@
 // The graph that a program computes which rounds to bf16 on its way: what its plan stores so is followed by a node that
-// rounds, which all readers read, and if contractions multiply in bf16 their operands are rounded, too. The reference
+// rounds, which all readers read, weights are rounded of which it keeps a copy, and if contractions multiply in bf16
+// their operands are rounded, too. The reference
 // then says what to expect to the last bit but for an executor's roundings to fp32.
 #pragma once
 
@@ -13,7 +14,12 @@ template <class P>
 Graph rounded_graph(const Graph& simplified, const P& plan, bool operands_rounded) {
   List<bool> stored(simplified.nodes.size, false);
   for (const Value& value : plan.values)
-    if (value.element == Element::bf16) stored[value.node] = true;
+    if (value.element == Element::bf16 && value.storage == Storage::arena) stored[value.node] = true;
+  auto has_copy = [&](int i) {
+    while (simplified.nodes[i].op == Op::reshape) i = simplified.nodes[i].operands[0];
+    const Node& n = simplified.nodes[i];
+    return n.op == Op::parameter && plan.parameters[n.index].multiplied == Element::bf16;
+  };
   Graph graph = simplified;
   graph.nodes = {};
   List<int> renamed(simplified.nodes.size);
@@ -31,8 +37,11 @@ Graph rounded_graph(const Graph& simplified, const P& plan, bool operands_rounde
   for (int i = 0; i < simplified.nodes.size; ++i) {
     Node n = simplified.nodes[i];
     for (int k = 0; k < n.operand_count; ++k) n.operands[k] = renamed[n.operands[k]];
-    if (operands_rounded && n.op == Op::contraction)
-      for (int k = 0; k < 2; ++k) n.operands[k] = rounded(n.operands[k]);
+    if (n.op == Op::contraction)
+      for (int k = 0; k < 2; ++k)
+        if (operands_rounded ||
+            (k == 1 && n.mode != Mode::weight_gradient && has_copy(simplified.nodes[i].operands[1])))
+          n.operands[k] = rounded(n.operands[k]);
     renamed[i] = graph.add(n);
     if (stored[i]) renamed[i] = rounded(renamed[i]);
   }

@@ -16,7 +16,7 @@ constexpr double unit_roundoff(Precision p) {
 }
 
 /// How a GPU's programs store what passes from launch to launch (graph/narrow.hpp says what of it). fp16 would lose
-/// small gradients: that takes loss scaling, which there is not.
+/// small gradients, which are scaled only while they are multiplied (cuda/gradient_scale.hpp).
 constexpr Element stored_in(Precision p) { return p == Precision::bf16 ? Element::bf16 : Element::f32; }
 
 constexpr const char* name_of(Precision p) {

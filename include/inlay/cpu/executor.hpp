@@ -111,7 +111,8 @@ class Executor {
           break;
         case Storage::parameter: slot = {parameters[static_cast<std::size_t>(value.index)], 0}; break;
         case Storage::batch_size: slot = {reinterpret_cast<char*>(&batch_size), 0}; break;
-        case Storage::sums: continue;  // below
+        case Storage::rounded: continue;  // in programs that it does not run
+        case Storage::sums: continue;     // below
       }
       if (slot.data == nullptr) throw Error("run: an input or parameter of the program has not been bound");
     }

@@ -11,13 +11,16 @@
 namespace inlay::cuda {
 
 /// Chunk i of `to` becomes elements from[at], from[at + 1], ...: `count` of them (all, some or none of 16 bytes), the
-/// rest zero. Where count > 0, the elements' address is a multiple of 16.
-template <class T>
+/// rest zero. Where count > 0, the elements' address is a multiple of 16. `Reused`: other blocks read the same, so that
+/// the multiprocessor's own cache should keep it.
+template <bool Reused = false, class T>
 INLAY_DEVICE void copy_async(const Shared<Chunk>& to, int i, const Global<const T>& from, std::int64_t at, int count) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
   const int bytes = count * static_cast<int>(sizeof(T));
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to.address(i)), "l"(&from[count > 0 ? at : 0]),
-               "r"(bytes));
+  const T* const source = &from[count > 0 ? at : 0];
+  if constexpr (Reused)
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(to.address(i)), "l"(source), "r"(bytes));
+  else asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to.address(i)), "l"(source), "r"(bytes));
 #else
   T elements[16 / sizeof(T)] = {};
   for (int e = 0; e < static_cast<int>(16 / sizeof(T)); ++e)

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <inlay/core/element.hpp>
+#include <inlay/core/precision.hpp>
 #include <inlay/core/random.hpp>
+#include <inlay/cuda/async_copy.hpp>
 #include <inlay/cuda/map.hpp>
 #include <inlay/cuda/unroll.hpp>
 #include <inlay/kernel/kernels.hpp>
@@ -17,12 +19,26 @@ template <int N>
 struct Slots {
   void* data[N];
   std::int64_t count[N];
+  float* scale = nullptr;  // of the gradients that the kernel multiplies (gradient_scale.hpp)
 
   template <Element E>
   INLAY_DEVICE Global<storage_t<E>> view(int slot) const {
     return {static_cast<storage_t<E>*>(data[slot]), count[slot]};
   }
 };
+
+/// Do elements at multiples of Count along the last axis lie together, at multiples of as many?
+template <int Count, class I>
+inline constexpr bool lies_in_runs =
+    I::s3 == 1 && I::s2 % Count == 0 && I::s1 % Count == 0 && I::s0 % Count == 0 && I::sample % Count == 0;
+
+/// Is an operand with so many channels copied to where tensor cores load it from? A Body that does nothing but load
+/// elements which lie in memory as they are multiplied, 16 bytes of channels at a time.
+template <Precision P, int Channels, class Body>
+inline constexpr bool is_copied = false;
+template <int Channels, int S, class I>
+inline constexpr bool is_copied<Precision::bf16, Channels, kernel::Body<kernel::Load<S, Element::bf16, I>>> =
+    Channels % 8 == 0 && lies_in_runs<8, I>;
 
 /// Of some elements: how many, their sum, and the sum of squared deviations from their mean.
 struct Moments {
@@ -143,6 +159,14 @@ struct Context {
     return run4(body, std::make_integer_sequence<int, sizeof...(Steps)>{});
   }
 
+  /// Copies what a Body of is_copied loads at i3, ..., i3 + 7 to chunk i, in the background (async_copy.hpp); zeros if
+  /// it is not `inside`.
+  template <int S, Element E, class I, class Chunks>
+  INLAY_DEVICE void copy8(kernel::Body<kernel::Load<S, E, I>>, Chunks to, int i, bool inside) const {
+    const Global<const storage_t<E>> from = slots.template view<E>(S);
+    copy_async(to, i, from, offset<I>(), inside ? 8 : 0);
+  }
+
   /// The context of another i3.
   INLAY_DEVICE Context further(int along_i3) const {
     Context other = *this;
@@ -183,10 +207,6 @@ struct Context {
     ((r[I] = step4<I>(Steps{}, r)), ...);
     return r[sizeof...(Steps) > 0 ? sizeof...(Steps) - 1 : 0];
   }
-  /// Whether four elements at multiples of 4 along i3 lie together, at a multiple of four elements.
-  template <class I>
-  static constexpr bool in_fours =
-      I::s3 == 1 && I::s2 % 4 == 0 && I::s1 % 4 == 0 && I::s0 % 4 == 0 && I::sample % 4 == 0;
 
   /// One step at i3, ..., i3 + 3; it writes register Written.
   template <int Written, class Step>
@@ -202,11 +222,11 @@ struct Context {
     return result;
   }
   template <int Written, int S, Element E, class I>
-  requires in_fours<I> INLAY_DEVICE Vector<float, 4> step4(kernel::Load<S, E, I>, const Vector<float, 4>*)
+  requires(lies_in_runs<4, I>) INLAY_DEVICE Vector<float, 4> step4(kernel::Load<S, E, I>, const Vector<float, 4>*)
   const { return to_floats(slots.template view<E>(S).load4(offset<I>())); }
   template <int Written, int S, Element E, int IndexSlot, class Pool, class I>
-  requires(in_fours<I>&& Pool::tiles) INLAY_DEVICE Vector<float, 4> step4(kernel::Scatter<S, E, IndexSlot, Pool, I>,
-                                                                          const Vector<float, 4>*)
+  requires(lies_in_runs<4, I>&& Pool::tiles)
+      INLAY_DEVICE Vector<float, 4> step4(kernel::Scatter<S, E, IndexSlot, Pool, I>, const Vector<float, 4>*)
   const {
     const std::int64_t from = offset<I>(i1 / Pool::height, i2 / Pool::width);
     const int place = i1 % Pool::height * Pool::width + i2 % Pool::width;

@@ -1,21 +1,24 @@
 // Runs a Program on a GPU (or in the emulator): one or two kernels a launch of the plan, on one stream, with all
 // intermediate values in one arena. Nothing is allocated by a run that is no larger than the largest before it.
-// What follows from the parameters alone (the scale of a batch normalisation in inference) is kept from run to run.
+// What follows from the parameters alone (the scale of a batch normalisation in inference, weights rounded to bf16) is
+// kept from run to run.
 //
-// `replay` launches CUDA graphs. What changes from run to run (the optimiser's numbers, the place in the epoch) lies in a
-// table in device memory (run_table.hpp), so that a graph can hold several runs: 1, 2, 4, ... of them, up to about 2048
-// kernels. Runs of any number are thus few launches of few graphs, which serve other numbers as well. Longer graphs
-// would gain nothing: 2048 kernels take more than 2 ms, one more launch some microseconds, of the host's time while the
-// GPU is busy; but recording one takes time and device memory for each kernel.
+// `replay` launches CUDA graphs. What changes from run to run (the optimiser's numbers, the place in the epoch) lies in
+// a table in device memory (run_table.hpp), so that a graph can hold several runs: 1, 2, 4, ... of them, up to about
+// 2048 kernels. Runs of any number are thus few launches of few graphs, which serve other numbers as well. Longer
+// graphs would gain nothing: 2048 kernels take more than 2 ms, one more launch some microseconds, of the host's time
+// while the GPU is busy; but recording one takes time and device memory for each kernel.
 #pragma once
 
 #include <inlay/cuda/contraction.hpp>
 #include <inlay/cuda/elementwise.hpp>
 #include <inlay/cuda/gather_rows.hpp>
+#include <inlay/cuda/gradient_scale.hpp>
 #include <inlay/cuda/group.hpp>
 #include <inlay/cuda/parameters.hpp>
 #include <inlay/cuda/pooling.hpp>
 #include <inlay/cuda/reduction.hpp>
+#include <inlay/cuda/round_parameter.hpp>
 #include <inlay/cuda/run_table.hpp>
 #include <inlay/kernel/lower.hpp>
 
@@ -39,7 +42,13 @@ class Executor {
       : stream(work_stream),
         inputs(static_cast<std::size_t>(plan().inputs.size)),
         parameters(static_cast<std::size_t>(plan().parameters.size), nullptr),
-        table(plan().inputs.size) {}
+        table(plan().inputs.size) {
+    if constexpr (scales_gradients) {
+      scale_states = DeviceBuffer<float>(ScaleState::size * Program::launches.size, "the scales of gradients");
+      scale_states.upload(ScaleState::initially(Program::launches.size), stream);
+      stream.synchronize();
+    }
+  }
 
   /// Makes room for batches of `samples`. Called by run; call it before timing or capturing.
   void reserve(int samples) {
@@ -173,6 +182,13 @@ class Executor {
   static constexpr int longest_graph = std::max(1, 2048 / (Program::launches.size + 1));  // in runs
   static constexpr std::size_t most_graphs = 64;
 
+  /// Does the program multiply gradients in fp16?
+  static constexpr bool scales_gradients = [] {
+    for (const Node& root : Program::roots)
+      if (P == Precision::fp16 && root.op == Op::contraction && root.mode != Mode::forward) return true;
+    return false;
+  }();
+
   const Stream& stream;
   std::vector<Source> inputs;
   std::vector<float*> parameters;
@@ -180,9 +196,10 @@ class Executor {
   double* sums = nullptr;
   DeviceBuffer<unsigned char> memory;
   DeviceBuffer<float> scratch_memory;
-  std::vector<Recorded> graphs;  // the oldest first
+  DeviceBuffer<float> scale_states;  // of launches, where gradients are scaled
+  std::vector<Recorded> graphs;      // the oldest first
   int capacity = 0, last_samples = 0;
-  bool stale = true;  // what was made ahead of the last run
+  bool stale = true;  // what was made ahead of the last run, and copies of parameters
 
   /// Not constexpr: at run time g++ would evaluate each use of so large a constant anew.
   static const auto& plan() { return Program::plan; }
@@ -245,8 +262,18 @@ class Executor {
   void prepare(int samples) {
     reserve(samples);
     last_samples = samples;
-    if (stale) enqueue_launches<true>(samples, launches());
+    if (stale) {
+      if constexpr (Program::stored != Element::f32) round_parameters(samples);
+      enqueue_launches<true>(samples, launches());
+    }
     stale = false;
+  }
+
+  /// The copies of all parameters that have one.
+  void round_parameters(int samples) {
+    for (const Value& value : plan().values)
+      if (value.storage == Storage::rounded)
+        round_parameter(stream, bound_parameter(value), memory.data() + offset(value, samples), value.count);
   }
 
   const CapturedGraph& recorded(int samples, int runs) {
@@ -263,6 +290,9 @@ class Executor {
     for (int i = 0; i < plan().inputs.size; ++i)
       if (input(i).gathered)
         gather_rows(stream, input(i).source, table.device_cursor(), input(i).data, input_bytes(i), samples);
+    if constexpr (scales_gradients)
+      enqueue<SettleScales>(stream, {1}, scale_states.view(), Global<const float>(table.device_batch_size(), 1),
+                            Program::launches.size);
     enqueue_launches<false>(samples, launches());
     if (sums != nullptr) table.end_run(stream, device_output(0), device_output(1), {sums, 2});
   }
@@ -281,6 +311,7 @@ class Executor {
   requires(Program::launches.data[L].ahead == Ahead) void enqueue_launch(int samples) {
     constexpr Range bindings = Program::launches.data[L].bindings;
     Slots<bindings.count> slots;
+    if constexpr (scales_gradients) slots.scale = scale_states.data() + ScaleState::size * L;
     for (int b = 0; b < bindings.count; ++b)
       bind(slots, b, plan().values[plan().bindings[bindings.first + b]], samples);
     Runner<under_policy_t<P, kernel::lowered_t<Program, L>>>::run(stream, slots, batch_of<L>(samples),
@@ -296,19 +327,26 @@ class Executor {
     slots.count[b] = value.count * (value.batched ? samples : 1);
     const auto i = static_cast<std::size_t>(value.index);
     switch (value.storage) {
-      case Storage::arena: slots.data[b] = memory.data() + offset(value, samples); break;
+      case Storage::arena:
+      case Storage::rounded: slots.data[b] = memory.data() + offset(value, samples); break;
       case Storage::input:
         slots.data[b] = inputs[i].data;
         if (slots.data[b] == nullptr && !value.batched && value.count == 1)
           slots.data[b] = table.device_number(value.index);
         break;
-      case Storage::parameter: slots.data[b] = parameters[i]; break;
+      case Storage::parameter: slots.data[b] = bound_parameter(value); break;
       case Storage::batch_size: slots.data[b] = table.device_batch_size(); break;
       case Storage::sums: return;  // in scratch memory
     }
-    if (slots.data[b] == nullptr)
-      throw Error(std::string("run: ") + (value.storage == Storage::input ? "input " : "parameter ") +
-                  std::to_string(value.index) + " of the program has not been bound");
+    if (slots.data[b] == nullptr) fail_unbound("input", value);
+  }
+  float* bound_parameter(const Value& value) const {
+    float* const data = parameters[static_cast<std::size_t>(value.index)];
+    if (data == nullptr) fail_unbound("parameter", value);
+    return data;
+  }
+  [[noreturn]] static void fail_unbound(const char* what, const Value& value) {
+    throw Error(std::string("run: ") + what + " " + std::to_string(value.index) + " of the program has not been bound");
   }
 
   static float element(Element e, const unsigned char* data, std::size_t i) {

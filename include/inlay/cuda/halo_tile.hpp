@@ -8,6 +8,7 @@
 // is, where each 16 bytes of it lie, and whether all of it fits.
 #pragma once
 
+#include <inlay/cuda/context.hpp>
 #include <inlay/cuda/integers.hpp>
 #include <inlay/cuda/product.hpp>
 
@@ -61,8 +62,9 @@ struct HaloTile {
   }
   /// 128 bytes are the period of the banks; a row of pixels begins at a multiple of them.
   static constexpr int pitch_with(int chunks) { return ceil_divide(padded_columns * chunks, 8) * 8 / chunks; }
+  static constexpr int slab_bytes_with(int chunks) { return rows * pitch_with(chunks) * chunks * 16; }
   static constexpr int weight_bytes = S::columns * 64;  // of a step
-  static constexpr int bytes_with(int chunks) { return rows * pitch_with(chunks) * chunks * 16 + 2 * weight_bytes; }
+  static constexpr int bytes_with(int chunks) { return slab_bytes_with(chunks) + 2 * weight_bytes; }
   /// Without asking for more, a block has 48 KB. A slab of 128 bytes a pixel takes no more than half of what the
   /// smallest multiprocessors have.
   static constexpr int most_bytes(int chunks) { return (chunks == 8 ? 32 : 48) * 1024; }
@@ -77,9 +79,20 @@ struct HaloTile {
   static constexpr bool fits = most_chunks > 0;
   static constexpr int slab_chunks = fits ? most_chunks : 2, slab_channels = slab_chunks * chunk_channels;
   static constexpr int slabs = ceil_divide(P::tap_channels, slab_channels);
-  static constexpr int pitch = pitch_with(slab_chunks), bytes = bytes_with(slab_chunks);
+  static constexpr int pitch = pitch_with(slab_chunks), slab_bytes = slab_bytes_with(slab_chunks);
 
-  // --- where chunks lie
+  /// Is a slab copied as it lies (halo_slab.hpp)? Then the next one is on its way while this one is multiplied, if
+  /// there is room for both.
+  static constexpr bool copied = is_copied<P::precision, P::tap_channels, typename C::a>;
+  static constexpr int slab_buffers = copied && slabs > 1 && bytes_with(slab_chunks) + slab_bytes <= 48 * 1024 ? 2 : 1;
+  static constexpr int bytes = slab_buffers * slab_bytes + 2 * weight_bytes;
+
+  // --- where chunks lie: those of a slab, then of the one beside it; the weights of two steps follow
+
+  /// The first chunk of a slab.
+  INLAY_HOST_DEVICE static constexpr int first_chunk(int slab) {
+    return modulo(slab, slab_buffers) * (slab_bytes / 16);
+  }
 
   // Chunks are exchanged within a pixel. As many pixels as share 128 bytes are exchanged alike, the next ones
   // differently, and so on through all ways; from row to row the count goes on where the eight pixels that one
@@ -88,7 +101,7 @@ struct HaloTile {
   static constexpr int line_pixels = 8 / slab_chunks;
   static constexpr int row_turns = in_windows ? 4 : P::pixel_columns;
 
-  /// Where chunk c lies of a pixel that is number `place` of row_turns * row + column = `turn`.
+  /// Where chunk c of a slab lies, of a pixel that is number `place` of row_turns * row + column = `turn`.
   INLAY_HOST_DEVICE static constexpr int chunk_at(int place, int turn, int c) {
     return place * slab_chunks + (c ^ modulo(quotient(turn, line_pixels), slab_chunks));
   }

@@ -1,5 +1,6 @@
-// The weights that a step over a halo tile multiplies by: 64 bytes of the depth for each column. They wait in registers
-// while the last step's are multiplied, and are rounded on their way to shared memory.
+// The weights that a step over a halo tile multiplies by: 64 bytes of the depth for each column. Where they lie in
+// memory as they are multiplied, they are copied in the background; otherwise they wait in registers while the last
+// step's are multiplied, and are rounded on their way to shared memory.
 //
 // Where memory is contiguous along the columns (forward), elements of 16 bits lie depth by depth, and loading them
 // transposes; tf32, which no instruction transposes, lies column by column as in tensor_tiles.hpp, written word by
@@ -21,6 +22,7 @@ struct HaloWeights {
   static constexpr Precision precision = P::precision;
   static constexpr bool backward = Halo::backward, transposed = !backward && precision != Precision::tf32;
   static constexpr bool in_quads = backward || transposed;
+  static constexpr bool copied = is_copied<precision, Halo::G::K, typename C::b>;
 
   using Registers = float[S::columns * S::depth / S::threads < 4 ? 4 : S::columns * S::depth / S::threads];
 
@@ -29,10 +31,12 @@ struct HaloWeights {
   static constexpr int of_tap = S::depth < Halo::slab_channels ? Halo::slab_channels / S::depth : 1;
   static constexpr int slab_steps = ceil_divide(P::taps * of_tap, taps_each);
 
-  /// Global memory to registers.
+  /// Global memory to registers, or to shared memory when the thread has waited for that.
   template <class Slots>
-  INLAY_DEVICE static void fetch(const Slots& slots, const Place& at, int step, Registers& w) {
-    if constexpr (in_quads) {
+  INLAY_DEVICE static void fetch(const Slots& slots, const Place& at, int step, [[maybe_unused]] Registers& w) {
+    if constexpr (copied) {
+      copy(slots, at, step);
+    } else if constexpr (in_quads) {
       INLAY_UNROLL
       for (int i = 0; i < sweeps; ++i) {
         const int depth = transposed ? line(at, i) : 4 * quad(at), column = transposed ? 4 * quad(at) : line(at, i);
@@ -46,9 +50,11 @@ struct HaloWeights {
     }
   }
 
-  /// Registers to shared memory, from chunk `first` on.
-  template <class Words>
-  INLAY_DEVICE static void place(Words words, int first, const Place& at, const Registers& w) {
+  /// Registers to shared memory.
+  INLAY_DEVICE static void place(const Place& at, int step, const Registers& w) {
+    if constexpr (copied) return;
+    const auto words = shared_array<std::uint32_t>(0, Halo::bytes / 4);
+    const int first = first_chunk(step);
     if constexpr (in_quads) {
       INLAY_UNROLL
       for (int i = 0; i < sweeps; ++i)
@@ -70,6 +76,11 @@ struct HaloWeights {
     const int l = lane();
     if constexpr (transposed) return load_matrices<true>(chunks, first + chunk_at(16 * half + l % 16, j + l / 16));
     else return load_matrices<false>(chunks, first + chunk_at(8 * j + l % 8 + l / 16 * 8, 2 * half + l / 8 % 2));
+  }
+
+  /// Where a step's begin: behind the slabs.
+  INLAY_DEVICE static int first_chunk(int step) {
+    return Halo::bytes / 16 - (2 - modulo(step, 2)) * (Halo::weight_bytes / 16);
   }
 
   /// Where chunk c of a line lies: of a depth if `transposed`, else of a column. Eight lines' chunks lie on different
@@ -108,6 +119,21 @@ struct HaloWeights {
     if (!inside) return -1;
     return backward ? ((P::taps - 1 - tap) * P::group_inputs + k) * Halo::G::K + channel
                     : (tap * P::tap_channels + channel) * Halo::G::K + k;
+  }
+  /// Eight along the columns, or the depth.
+  template <class Slots>
+  INLAY_DEVICE static void copy(const Slots& slots, const Place& at, int step) {
+    using Load = PlainLoad<typename C::b>;
+    const auto chunks = shared_array<Chunk>(0, Halo::bytes / 16);
+    const Global<const storage_t<Load::element>> weights = slots.template view<Load::element>(Load::slot);
+    constexpr int count = lines * line_chunks;
+    INLAY_UNROLL
+    for (int i = 0; i < ceil_divide(count, S::threads); ++i) {
+      const int chunk = at.thread + i * S::threads, line = quotient(chunk, line_chunks), c = modulo(chunk, line_chunks);
+      if (count % S::threads != 0 && chunk >= count) break;
+      const int from = transposed ? position(at, step, line, 8 * c) : position(at, step, 8 * c, line);
+      copy_async<true>(chunks, first_chunk(step) + chunk_at(line, c), weights, from, from >= 0 ? 8 : 0);
+    }
   }
   template <class Slots>
   INLAY_DEVICE static float weight_at(const Slots& slots, const Place& at, int step, int depth, int column) {

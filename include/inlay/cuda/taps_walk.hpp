@@ -1,8 +1,8 @@
 // How a block multiplies the stream of x with that of dy (taps_tile.hpp) on tensor cores, for all taps of a window.
 // Step by step both come to shared memory: prologues are evaluated once for each element, rounded, and stored position
-// by position, the channels of a position side by side. Both operands of a product have positions for their depth, so
-// matrices are transposed as they are loaded; a tap is where the rows of x begin. Only 16-bit elements can be
-// transposed: tf32 has to do without this walk.
+// by position, the channels of a position side by side. What lies in memory as it is multiplied is copied there. Both
+// operands of a product have positions for their depth, so matrices are transposed as they are loaded; a tap is where
+// the rows of x begin. Only 16-bit elements can be transposed: tf32 has to do without this walk.
 //
 // x is ahead of dy by what a window reaches, in a ring; what is brought lies beside what is multiplied, so that one
 // barrier a step is enough. Chunks of 16 bytes are exchanged within their position (`chunk_at`), so that neither
@@ -10,6 +10,7 @@
 #pragma once
 
 #include <inlay/cuda/context.hpp>
+#include <inlay/cuda/gradient_scale.hpp>
 #include <inlay/cuda/product.hpp>
 #include <inlay/cuda/tensor_core.hpp>
 #include <inlay/cuda/unroll.hpp>
@@ -35,12 +36,15 @@ struct TapsWalk {
     float of_channel[2];  // the thread's share of the sums of dy, before rounding
   };
 
-  /// Of one operand with `Channels` channels a position.
-  template <int Channels>
+  /// One operand, of which tiles of TileChannels channels a position are brought.
+  template <class Prologue, int Channels, int TileChannels>
   struct Lines {
-    static constexpr int words = Channels / 2, chunks = Channels / 8;  // of a position
-    static constexpr int each = T::step * words / T::threads;          // words of a step that a thread brings
-    static constexpr int apart = T::threads / words;                   // positions between them
+    using prologue = Prologue;
+    static constexpr int channels = Channels, tile_channels = TileChannels;
+    static constexpr bool copied = is_copied<P::precision, Channels, Prologue>;
+    static constexpr int words = TileChannels / 2, chunks = TileChannels / 8;  // of a position
+    static constexpr int each = T::step * words / T::threads;                  // words of a step that a thread brings
+    static constexpr int apart = T::threads / words;                           // positions between them
     static_assert(T::threads % words == 0 && apart * each == T::step && 8 % chunks == 0);
 
     INLAY_HOST_DEVICE static constexpr int word_of(int thread) { return thread % words; }
@@ -50,17 +54,18 @@ struct TapsWalk {
       return position * chunks + (chunk ^ static_cast<int>(static_cast<unsigned>(position) / (8 / chunks) % chunks));
     }
   };
-  using X = Lines<T::inputs>;
-  using Dy = Lines<T::outputs>;
+  using X = Lines<typename C::a, G::C, T::inputs>;
+  using Dy = Lines<typename C::b, G::K, T::outputs>;
+  static constexpr bool copies = X::copied || Dy::copied, evaluates = !X::copied || !Dy::copied;
   /// Beside the sums, registers suffice for loading 8 words at a time.
-  static constexpr int portions = X::each + Dy::each > 8 ? 2 : 1;
+  static constexpr int portions = (X::copied ? 0 : X::each) + (Dy::copied ? 0 : Dy::each) > 8 ? 2 : 1;
   static constexpr int x_each = X::each / portions, dy_each = Dy::each / portions;
   static_assert(x_each * portions == X::each && dy_each * portions == Dy::each);
   static constexpr int x_chunks = T::x_positions * X::chunks, dy_chunks = T::dy_positions * Dy::chunks;
 
   /// Multiplies `steps` steps. In round i step i of x is brought, step i - ahead of dy, and the step before that is
-  /// multiplied. Half of the warps begin a round with the one and half with the other, so that the tensor cores have
-  /// work while memory is waited for.
+  /// multiplied. What is copied is on its way meanwhile; of what is evaluated half of the warps take care first and
+  /// half after they have multiplied, so that the tensor cores have work while memory is waited for.
   template <class Slots>
   INLAY_DEVICE static Side walk(const Slots& slots, const TapsPlace& at, int steps, int samples, Sums& sums) {
     const auto x_tile = shared_array<Chunk>(0, x_chunks), dy_tile = shared_array<Chunk>(16 * x_chunks, dy_chunks);
@@ -74,26 +79,46 @@ struct TapsWalk {
     int x_next = 0, x_now = 0;  // positions in the ring: of the step that is brought, of the one that is multiplied
     INLAY_NO_UNROLL
     for (int round = 0; round <= steps + T::ahead; ++round) {
+      const bool brings = round < steps + T::ahead;
+      const int of_x = table_entry(round), of_dy = of_x + T::step;
+      if constexpr (X::copied)
+        if (brings) copy<X>(slots, table, of_x, at.input_tile, at.thread, x_tile, x_next);
+      if constexpr (Dy::copied)
+        if (brings) copy<Dy>(slots, table, of_dy, at.output_tile, at.thread, dy_tile, round % 2 * T::step);
+      if constexpr (copies) commit_copies();
       INLAY_NO_UNROLL
       for (int turn = 0; turn < 2; ++turn) {  // one copy of either
         if ((turn == 0) != brings_first) {
-          if (round > T::ahead) multiply_step(x_tile, dy_tile, x_now, (round - 1) % 2 * T::step, sums);
-        } else if (round < steps + T::ahead) {
+          if (round > T::ahead) {
+            multiply_step(x_tile, dy_tile, x_now, (round - 1) % 2 * T::step, sums);
+            if constexpr (P::sided && Dy::copied)
+              if (at.input_tile == 0) add_to_side(dy_words, (round - 1) % 2 * T::step, at.thread, side);
+          }
+        } else if (brings) {
           INLAY_NO_UNROLL
-          for (int portion = 0; portion < portions; ++portion) {
+          for (int portion = 0; evaluates && portion < portions; ++portion) {
             const int thread = computed_here(at.thread);
             std::uint32_t x[x_each], dy[dy_each];
-            fetch(slots, table, {at.input_tile, at.output_tile, at.begin, thread}, round, portion, x, dy, side);
-            place<X>(x_words, x_next, thread, portion, x);
-            place<Dy>(dy_words, round % 2 * T::step, thread, portion, dy);
+            if constexpr (!X::copied)
+              fetch<X>(slots, table, of_x, at.input_tile, thread, portion, x, [](const Pair& pair) { return pair; });
+            if constexpr (!Dy::copied)
+              fetch<Dy>(slots, table, of_dy, at.output_tile, thread, portion, dy,
+                        [&, scaled = GradientScale<C>(slots)](const Pair& pair) {
+                          if constexpr (P::sided) add(side, pair);
+                          return Pair{scaled(pair[0]), scaled(pair[1])};
+                        });
+            if constexpr (!X::copied) place<X>(x_words, x_next, thread, portion, x);
+            if constexpr (!Dy::copied) place<Dy>(dy_words, round % 2 * T::step, thread, portion, dy);
           }
           fill_table(table, at, round + 1, samples);
         }
       }
       x_next = x_next + T::step < T::x_positions ? x_next + T::step : 0;
       if (round > T::ahead) x_now = x_now + T::step < T::x_positions ? x_now + T::step : 0;
+      if constexpr (copies) wait_copies<0>();
       sync_threads();
     }
+    GradientScale<C>(slots).undo(sums);
     return side;
   }
 
@@ -125,6 +150,8 @@ struct TapsWalk {
           output(warp / G::R / T::row_warps * (8 * T::column_blocks)) {}
   };
 
+  /// The first entry of a round in the table.
+  INLAY_DEVICE static int table_entry(int round) { return round % 2 * (2 * T::step); }
   /// Where the positions of round `round` lie: sample, row, column, and whether there is such an element (if not, the
   /// first one of all, which can be read). First those of x, then those of dy.
   template <class Table>
@@ -139,47 +166,71 @@ struct TapsWalk {
     const int column = in_sample / (T::rows * T::pitch) * T::stripe_columns + in_row - (of_x ? G::pad_left : 0);
     const bool inside = step >= 0 && sample < samples && row >= 0 && row < (of_x ? G::H : G::P) && column >= 0 &&
                         column < (of_x ? G::W : G::Q) && (of_x || in_row < T::stripe_columns);
-    const int first = 4 * (round % 2 * (2 * T::step) + at.thread);
+    const int first = 4 * (table_entry(round) + at.thread);
     if (inside) table.store4(first, {sample, row, column, 1});
     else table.store4(first, {0, 0, 0, 0});
   }
 
-  /// Global memory to registers: a portion of the thread's words of round `round`. No branches, so that all loads are
-  /// under way before the first of them is waited for.
-  template <class Slots, class Table>
-  INLAY_DEVICE static void fetch(const Slots& slots, Table table, const TapsPlace& at, int round, int portion,
-                                 std::uint32_t (&x)[x_each], std::uint32_t (&dy)[dy_each],
-                                 [[maybe_unused]] Side& side) {
-    const int of_x = round % 2 * (2 * T::step), of_dy = of_x + T::step;
-    const int input = at.input_tile * T::inputs + 2 * X::word_of(at.thread);
-    const int output = at.output_tile * T::outputs + 2 * Dy::word_of(at.thread);
+  /// Global memory to registers: a portion of the thread's words of the positions whose entries begin at `first`, each
+  /// pair as `changed` gives it. No branches, so that all loads are under way before the first of them is waited for.
+  template <class Lines, class Slots, class Table, int Count, class F>
+  INLAY_DEVICE static void fetch(const Slots& slots, Table table, int first, int tile, int thread, int portion,
+                                 std::uint32_t (&words)[Count], F changed) {
+    const int channel = tile * Lines::tile_channels + 2 * Lines::word_of(thread);
     INLAY_UNROLL
-    for (int i = 0; i < x_each; ++i) {
-      const Entry entry = table.load4(4 * (of_x + X::position_of(at.thread, portion * x_each + i)));
-      const Pair pair = elements<typename C::a, G::C, T::inputs>(slots, entry, input);
-      x[i] = pack<P::precision>(pair[0], pair[1]);
-    }
-    INLAY_UNROLL
-    for (int i = 0; i < dy_each; ++i) {
-      const Entry entry = table.load4(4 * (of_dy + Dy::position_of(at.thread, portion * dy_each + i)));
-      const Pair pair = elements<typename C::b, G::K, T::outputs>(slots, entry, output);
-      if constexpr (P::sided) {
-        side.of_channel[0] += pair[0];
-        side.of_channel[1] += pair[1];
-      }
-      dy[i] = pack<P::precision>(pair[0], pair[1]);
+    for (int i = 0; i < Count; ++i) {
+      const Entry entry = table.load4(4 * (first + Lines::position_of(thread, portion * Count + i)));
+      const Pair pair = changed(elements<Lines>(slots, entry, channel));
+      words[i] = pack<P::precision>(pair[0], pair[1]);
     }
   }
-  /// Two channels of an operand that has `Channels` of them, of which tiles of `TileChannels` are brought.
-  template <class Prologue, int Channels, int TileChannels, class Slots>
+  /// Two channels.
+  template <class Lines, class Slots>
   INLAY_DEVICE static Pair elements(const Slots& slots, const Entry& entry, int channel) {
-    constexpr bool whole = Channels % TileChannels == 0, even = Channels % 2 == 0;
-    const bool inside = whole || channel < Channels, next_inside = even ? inside : channel + 1 < Channels;
+    using Prologue = typename Lines::prologue;
+    constexpr bool whole = Lines::channels % Lines::tile_channels == 0, even = Lines::channels % 2 == 0;
+    const bool inside = whole || channel < Lines::channels;
+    const bool next_inside = even ? inside : channel + 1 < Lines::channels;
     const int first = inside ? channel : 0, next = even || next_inside ? first + 1 : first;
     const Context<Slots> at_first{slots, entry[0], 0, entry[1], entry[2], first};
     const Context<Slots> at_next{slots, entry[0], 0, entry[1], entry[2], next};
     const float low = at_first.run(Prologue{}), high = at_next.run(Prologue{});
     return {inside && entry[3] != 0 ? low : 0.0f, next_inside && entry[3] != 0 ? high : 0.0f};
+  }
+
+  /// Global to shared memory: the step from position `to` on, the entries of whose positions begin at `first`.
+  template <class Lines, class Slots, class Table, class Chunks>
+  INLAY_DEVICE static void copy(const Slots& slots, Table table, int first, int tile, int thread, Chunks chunks,
+                                int to) {
+    constexpr int count = T::step * Lines::chunks;
+    INLAY_UNROLL
+    for (int i = 0; i < ceil_divide(count, T::threads); ++i) {
+      const int chunk = thread + i * T::threads;
+      if (count % T::threads != 0 && chunk >= count) break;
+      const int position = quotient(chunk, Lines::chunks), c = modulo(chunk, Lines::chunks);
+      const int channel = tile * Lines::tile_channels + 8 * c;
+      const Entry entry = table.load4(4 * (first + position));
+      const Context<Slots> context{slots, entry[0], 0, entry[1], entry[2], channel};
+      const bool inside = Lines::channels % Lines::tile_channels == 0 || channel < Lines::channels;
+      context.copy8(typename Lines::prologue{}, chunks, to * Lines::chunks + Lines::chunk_at(position, c),
+                    inside && entry[3] != 0);
+    }
+  }
+
+  INLAY_DEVICE static void add(Side& side, const Pair& pair) {
+    side.of_channel[0] += pair[0];
+    side.of_channel[1] += pair[1];
+  }
+  /// The thread's words of the step of dy from position `first` on, which has been copied.
+  template <class Words>
+  INLAY_DEVICE static void add_to_side(Words words, int first, int thread, Side& side) {
+    const int word = Dy::word_of(thread);
+    INLAY_UNROLL
+    for (int i = 0; i < Dy::each; ++i) {
+      const int chunk = Dy::chunk_at(Dy::position_of(thread, i), word / 4);
+      const std::uint32_t pair = words[first * Dy::words + 4 * chunk + word % 4];
+      add(side, {__builtin_bit_cast(float, pair << 16), __builtin_bit_cast(float, pair & 0xffff0000u)});
+    }
   }
 
   /// Registers to shared memory: a portion of the step from position `first` on, a multiple of 8.

@@ -3,6 +3,7 @@
 // the next step's tiles wait while the last one's are multiplied (two buffers in shared memory).
 #pragma once
 
+#include <inlay/cuda/gradient_scale.hpp>
 #include <inlay/cuda/tensor_tiles.hpp>
 
 namespace inlay::cuda {
@@ -40,6 +41,7 @@ struct TensorWalk : TensorTiles<C> {
       }
       sync_threads();
     }
+    GradientScale<C>(slots).undo(sums);
     return side;
   }
 
@@ -78,6 +80,7 @@ struct TensorWalk : TensorTiles<C> {
     const int first_a = Tiles::template line_of<a_along_depth>(at.thread),
               first_b = Tiles::template line_of<b_along_depth>(at.thread);
     const int column = at.column_tile * S::columns + first_b;
+    const GradientScale<C> scaled(slots);
     if constexpr (P::weights) {
       Pixel pixels[each];
       INLAY_UNROLL
@@ -93,7 +96,7 @@ struct TensorWalk : TensorTiles<C> {
         b[i] = word([&](int e) {
           const float value = element_of_dy<C>(slots, pixels[e], column + 8 * i, at.group);
           if constexpr (P::sided) side.of_line[i] += value;
-          return value;
+          return scaled(value);
         });
     } else {
       Tap taps[each];
@@ -103,7 +106,7 @@ struct TensorWalk : TensorTiles<C> {
       for (int i = 0; i < S::rows / 8; ++i) {
         const int line = first_a + 8 * i;
         const Pixel pixel{table[line], table[S::rows + line], table[2 * S::rows + line]};
-        a[i] = word([&](int e) { return element_of_a<C>(slots, pixel, taps[e], at.group); });
+        a[i] = word([&](int e) { return scaled(element_of_a<C>(slots, pixel, taps[e], at.group)); });
       }
       INLAY_UNROLL
       for (int i = 0; i < blocks; ++i)

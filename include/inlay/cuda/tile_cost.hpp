@@ -32,6 +32,7 @@ namespace estimate {
 // Instructions that a thread spends on one element, counted by eye in the kernels' inner loops.
 inline constexpr double gathering = 16;  // found by its tap and pixel
 inline constexpr double in_quads = 4;    // of a halo tile, four neighbours at a time
+inline constexpr double copying = 1.5;   // as it lies
 inline constexpr double streaming = 8;   // of TapsTile's positions, found in a table
 inline constexpr double weighing = 6;    // of the weights
 inline constexpr double finishing = 12;  // of the result
@@ -71,9 +72,10 @@ constexpr BlockWork block_work(int samples) {
     using M = Multiply<C>;
     using S = typename P::Shape;
     constexpr int sums = S::rows_each * S::columns_each;
-    const double depth = P::depth_of_each(samples), weights = P::weights ? e::gathering : e::weighing;
+    const double depth = P::depth_of_each(samples);
     work.multiply_adds = depth * S::rows * S::columns;
     double of_a = depth * S::rows, bringing = e::gathering;
+    double weighing = P::weights ? e::gathering : e::weighing, weight = P::weights ? element : 4;  // bytes
     int under_way = S::rows * S::depth / S::threads;  // words of A and B that wait in registers
     if constexpr (P::precision == Precision::fp32) {
       // A thread loads four floats at a time; for a warp, 4 x 8 threads, that takes two passes over the banks.
@@ -89,7 +91,8 @@ constexpr BlockWork block_work(int samples) {
       if constexpr (has_halo_tile<C>) {
         using H = HaloTile<C>;
         of_a = 1.0 * H::rows * H::padded_columns * H::slabs * H::slab_channels * depth / P::tapped;
-        bringing = e::in_quads;
+        bringing = H::copied ? e::copying : e::in_quads;
+        if (HaloWeights<C>::copied) weighing = e::copying, weight = element;
         work.multiply_adds *= 1.0 * HaloWalk<C>::all_steps * S::depth / P::tapped;  // slabs pad channels
       } else {
         under_way = 4 * S::passes + S::rows / 8 + S::columns / 8;
@@ -97,8 +100,8 @@ constexpr BlockWork block_work(int samples) {
     }
     const double of_b = depth * S::columns;
     work.shared_traffic += (of_a + of_b) * element;
-    work.brought = (has_halo_tile<C> ? of_a : of_a / P::taps) * element + of_b * (P::weights ? element : 4);
-    work.instructions += of_a * bringing + of_b * weights + e::finishing * S::rows * S::columns;
+    work.brought = (has_halo_tile<C> ? of_a : of_a / P::taps) * element + of_b * weight;
+    work.instructions += of_a * bringing + of_b * weighing + e::finishing * S::rows * S::columns;
     work.threads = M::threads;
     work.shared_bytes = M::shared_bytes;
     work.registers =

@@ -26,7 +26,8 @@ class Emitter {
     register_of = List<int>(nodes.size, -1);
     values = List<int>(nodes.size, -1);
     parameter_values = List<int>(plan.parameters.size, -1);
-    slot_of = List<int>(nodes.size + plan.parameters.size + plan.stages.size, -1);  // at most this many values
+    rounded_values = List<int>(plan.parameters.size, -1);
+    slot_of = List<int>(nodes.size + 2 * plan.parameters.size + plan.stages.size, -1);  // at most this many values
   }
 
   constexpr Plan run() {
@@ -46,6 +47,7 @@ class Emitter {
   List<int> slot_of;           // by value, while a launch is emitted
   List<int> values;            // by node: its position in plan.values
   List<int> parameter_values;  // by parameter
+  List<int> rounded_values;    // of its copy
 
   // --- Bodies ----------------------------------------------------------------------------------------------------
 
@@ -55,7 +57,8 @@ class Emitter {
     Level level;
     Shape domain;  // four extents
     int first_step;
-    int sums;  // value: the stage's sums, or -1
+    int sums;              // value: the stage's sums, or -1
+    bool weights = false;  // the operand of a contraction that may be a parameter's copy
   };
 
   constexpr void emit_stages() {
@@ -76,6 +79,7 @@ class Emitter {
     const int sums = sums_of(stage);
     auto operand = [&](int k, const Shape& domain) {
       Place place{launch, stage.root, Level::main, domain, plan.steps.size, -1};
+      place.weights = k == 1 && root.mode != Mode::weight_gradient;
       evaluate(place, root.operands[k], nodes.data[root.operands[k]].shape);
       return finish(place);
     };
@@ -124,6 +128,7 @@ class Emitter {
       if (f.level != place.level) continue;
       if (f.stored && !rounds(i)) store(place, i, value_of(i));
       if (f.update >= 0) store(place, i, parameter_value(f.update));
+      if (f.update >= 0 && has_copy(f.update)) store(place, i, rounded_value(f.update));
     }
     if (place.level != Level::side) accumulate(place, stage);
     if (last >= 0) {
@@ -315,9 +320,11 @@ class Emitter {
     const Node& n = nodes.data[b];
     const bool whole = shape.count() == place.domain.count() || shape.count() == 1;
     if (whole && register_of.data[b] >= 0) return register_of.data[b];
+    const bool copy = place.weights && n.op == Op::parameter && has_copy(n.index);
+    const int value = copy ? rounded_value(n.index) : value_of(b);
     Step step{.kind = StepKind::load,
-              .element = n.element,
-              .slot = slot(place, value_of(b)),
+              .element = plan.values.data[value].element,
+              .slot = slot(place, value),
               .sample_stride = sample_stride(n)};
     set_strides(step, place.domain, shape, reader);
     if (whole) return remember(place, b, step);
@@ -331,7 +338,7 @@ class Emitter {
   constexpr int store(const Place& place, int i, int value) {
     const Node& n = nodes.data[i];
     Step step{.kind = StepKind::store,
-              .element = n.element,
+              .element = plan.values.data[value].element,
               .slot = slot(place, value),
               .registers = {register_of.data[i], 0, 0},
               .sample_stride = sample_stride(n)};
@@ -356,6 +363,16 @@ class Emitter {
     if (value < 0)
       value = plan.values.push(Value{
           .storage = Storage::parameter, .index = parameter, .count = plan.parameters.data[parameter].shape.count()});
+    return value;
+  }
+
+  constexpr bool has_copy(int parameter) const { return plan.parameters.data[parameter].multiplied != Element::f32; }
+  constexpr int rounded_value(int parameter) {
+    int& value = rounded_values.data[parameter];
+    const Parameter& of = plan.parameters.data[parameter];
+    if (value < 0)
+      value = plan.values.push(
+          Value{.storage = Storage::rounded, .index = parameter, .element = of.multiplied, .count = of.shape.count()});
     return value;
   }
 

@@ -46,8 +46,9 @@ struct Parameter {
   Shape shape{};
   Initializer initializer = Initializer::zeros;
   int fan_in = 1, fan_out = 1;
-  bool trainable = true;  // false: the optimiser's state, moving averages
-  int least_samples = 1;  // of a training step, for its next value to exist
+  bool trainable = true;              // false: the optimiser's state, moving averages
+  int least_samples = 1;              // of a training step, for its next value to exist
+  Element multiplied = Element::f32;  // how contractions read it as weights; if not f32, in a copy beside it
 };
 
 struct Input {

@@ -115,7 +115,7 @@ constexpr void mark_ahead(Plan& plan) {
   for (int l = 0; l < plan.launches.size; ++l) {
     Launch& launch = plan.launches.data[l];
     auto kept = [&](const Value& v) {
-      if (v.storage == Storage::parameter) return true;
+      if (v.storage == Storage::parameter || v.storage == Storage::rounded) return true;
       return v.storage == Storage::arena && !v.batched && (v.first == l || plan.launches.data[v.first].ahead);
     };
     launch.ahead = !plan.stages.data[launch.stages.first].batched;
@@ -131,7 +131,7 @@ constexpr bool is_made_ahead(const Plan& plan, const Value& value) {
 
 }  // namespace detail
 
-/// Sets the offsets of the plan's arena values. Outputs live to the end.
+/// Sets the offsets of the plan's arena values. Outputs live to the end, copies of parameters always.
 constexpr Plan memory(Plan plan) {
   const int launches = plan.launches.size;
   for (Value& value : plan.values) value.first = launches;
@@ -148,8 +148,10 @@ constexpr Plan memory(Plan plan) {
 
   auto arena = [&](bool batched) {
     const detail::Places places = detail::place(plan.values, launches, [&](const Value& v) {
-      if (v.storage != Storage::arena || v.batched != batched) return detail::Lifetime{};
-      return detail::is_made_ahead(plan, v) ? detail::Lifetime{0, launches} : detail::Lifetime{v.first, v.last};
+      if ((v.storage != Storage::arena && v.storage != Storage::rounded) || v.batched != batched)
+        return detail::Lifetime{};
+      const bool kept = v.storage == Storage::rounded || detail::is_made_ahead(plan, v);
+      return kept ? detail::Lifetime{0, launches} : detail::Lifetime{v.first, v.last};
     });
     for (int v = 0; v < plan.values.size; ++v)
       if (places.offsets.data[v] >= 0) plan.values.data[v].offset = places.offsets.data[v];

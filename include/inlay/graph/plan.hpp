@@ -73,9 +73,10 @@ struct Launch {
   bool ahead = false;  // follows from parameters that nothing updates: may run once for many runs
 };
 
-/// `sums`: the sums over samples and pixels that a stage makes on the side, one for each channel; executors keep them
-/// as they like.
-enum class Storage : std::uint8_t { arena, input, parameter, batch_size, sums };
+/// `rounded`: the copy of a parameter that contractions read as weights, in fewer bits. Whatever updates the parameter
+/// writes the copy, too; an executor makes it when the parameter has been changed from outside. `sums`: the sums over
+/// samples and pixels that a stage makes on the side, one for each channel; executors keep them as they like.
+enum class Storage : std::uint8_t { arena, input, parameter, rounded, batch_size, sums };
 
 /// A value in memory.
 struct Value {

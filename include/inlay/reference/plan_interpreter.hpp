@@ -31,6 +31,11 @@ class PlanInterpreter {
   PlanResult run(const std::vector<Values>& inputs, const std::vector<Values>& parameters) {
     for (const Values& x : inputs) input_memory.emplace_back(x);
     for (const Values& x : parameters) parameter_memory.emplace_back(x);
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      Values copy = parameters[i];
+      for (double& x : copy) x = as_stored(plan.parameters.data[i].multiplied, x);
+      rounded_memory.emplace_back(copy);
+    }
     batch_memory = Memory(Values{static_cast<double>(samples)});
     const std::int64_t bytes = plan.arena_bytes_per_sample * samples + plan.arena_bytes_shared;
     arena = Memory(Values(static_cast<std::size_t>(bytes), std::nan("")));
@@ -63,7 +68,7 @@ class PlanInterpreter {
 
   const P& plan;
   int samples;
-  std::vector<Memory> input_memory, parameter_memory;
+  std::vector<Memory> input_memory, parameter_memory, rounded_memory;
   Memory batch_memory, arena;
   const Launch* launch = nullptr;
   int stage_run = 0;            // which run of a stage this is
@@ -86,6 +91,7 @@ class PlanInterpreter {
     switch (v.storage) {
       case Storage::input: return {&input_memory.at(static_cast<std::size_t>(v.index)), e, 1};
       case Storage::parameter: return {&parameter_memory.at(static_cast<std::size_t>(v.index)), e, 1};
+      case Storage::rounded: return {&rounded_memory.at(static_cast<std::size_t>(v.index)), e, 1};
       case Storage::batch_size: return {&batch_memory, e, 1};
       case Storage::sums: fail("sums have no place in memory", value);
       case Storage::arena: break;

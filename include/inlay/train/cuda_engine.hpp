@@ -81,7 +81,7 @@ class CudaEngine {
       program.queue(end - at < batch ? end - at : batch);
     }
     program.replay();
-    parameters_changed();
+    parameters_trained();
     pending += end - first;
   }
   void evaluate(const void* samples, const int* labels, int count, const float* numbers) {
@@ -130,6 +130,11 @@ class CudaEngine {
   std::int64_t pending = 0;
 
   void parameters_changed() {
+    if (training) training->parameters_changed();
+    parameters_trained();
+  }
+  /// Whatever depends on them in the training program has changed with them.
+  void parameters_trained() {
     if (evaluation) evaluation->parameters_changed();
     if (prediction) prediction->parameters_changed();
   }

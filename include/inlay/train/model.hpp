@@ -372,11 +372,11 @@ class Model {
 ///   compile<Net, Precision::bf16>(...)    On a GPU, tensor cores multiply what is rounded to bf16 (or fp16, tf32) and
 ///                                         sum it in fp32; weights and their gradients stay fp32. With bf16, images and
 ///                                         features and their gradients lie in memory as bf16, too, half as many bytes;
-///                                         with the others they stay fp32. fp16 has no exponents below 2^-24 and above
-///                                         65504, and there is no loss scaling: prefer bf16 for training. On the CPU,
-///                                         evaluation and prediction keep the weights of dense layers in bf16 (single
-///                                         images are faster), and all else stays fp32; the others change nothing
-///                                         there.
+///                                         with the others they stay fp32. fp16 has no numbers below 2^-24 and above
+///                                         65504: gradients are scaled while they are multiplied, images, features and
+///                                         weights are not. On the CPU, evaluation and prediction keep the weights of
+///                                         dense layers in bf16 (single images are faster), and all else stays fp32;
+///                                         the others change nothing there.
 ///   compile<Net, Numerics::exact>(...)    On the CPU, sums of products as they are written: see Numerics.
 ///   compile<Net, TileSize{128, 64}>(...)  On a GPU, blocks of threads compute tiles of this size instead of those that
 ///                                         are estimated to be fastest: see TileSize. For experiments.

@@ -5,7 +5,7 @@
 
 namespace inlay::cuda {
 
-template <class T>
+template <bool Reused = false, class T>
 void copy_async(const Shared<Chunk>& to, int i, const Global<const T>& from, std::int64_t at, int count) {
   unsigned char bytes[sizeof(Chunk)] = {};
   if (count > 0 && reinterpret_cast<std::uintptr_t>(&from[at]) % sizeof(Chunk) != 0)

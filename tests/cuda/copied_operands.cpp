@@ -1,0 +1,131 @@
+// Contractions of operands that lie in memory as tensor cores multiply them, bf16: copied to shared memory in the
+// background. On integers that bf16 holds nothing is rounded, so that results have to be exact.
+#include "contraction_check.hpp"
+
+using namespace inlay;
+using namespace inlay::test;
+using inlay::cuda::HaloTile, inlay::cuda::under_policy_t;
+
+namespace {
+
+template <int Slot, class Index>
+using ReadBf16 = kernel::Body<kernel::Load<Slot, Element::bf16, Index>>;
+/// What is multiplied is not what lies there.
+template <int Slot, class Index>
+using ReadNegated = kernel::Body<kernel::Load<Slot, Element::bf16, Index>, kernel::Apply<MapOp::negate, 0>>;
+
+template <class Contraction>
+using InBf16 = under_policy_t<Precision::bf16, Contraction>;
+template <class G, Element W = Element::bf16>
+using NarrowForward =
+    InBf16<kernel::Contraction<Mode::forward, G, true, ReadBf16<0, X<G>>, kernel::Body<kernel::Load<1, W, Weights<G>>>,
+                               kernel::Epilogue<Write<2, Y<G>>>>>;
+template <class G, Element W = Element::bf16>
+using NarrowDataGradient =
+    InBf16<kernel::Contraction<Mode::data_gradient, G, true, ReadBf16<0, Y<G>>,
+                               kernel::Body<kernel::Load<1, W, Weights<G>>>, kernel::Epilogue<Write<2, X<G>>>>>;
+template <class G, class A, class B>
+using WeightGradientOf =
+    InBf16<kernel::Contraction<Mode::weight_gradient, G, true, A, B, kernel::Epilogue<Write<2, Weights<G>>>,
+                               Write<3, kernel::Strides<0, 0, 0, 0, 1>>>>;
+
+template <class G>
+using PlainWeightGradient = WeightGradientOf<G, ReadBf16<0, X<G>>, ReadBf16<1, Y<G>>>;
+
+std::vector<Bfloat16> narrow(const std::vector<float>& values) {
+  std::vector<Bfloat16> result;
+  for (float v : values) result.push_back(Bfloat16(v));
+  return result;
+}
+double at(const std::vector<float>& v, int i) { return double{v[static_cast<std::size_t>(i)]}; }
+
+/// All three products of a geometry, exactly.
+template <class G>
+void check_copied(const char* what, int samples) {
+  CAPTURE(what);
+  if (!device_has(Precision::bf16)) return;
+  constexpr int x_size = G::H * G::W * G::C, y_size = G::P * G::Q * G::K, w_size = G::R * G::S * G::C * G::K;
+  const auto x = small_integers(samples * x_size, 1), w = small_integers(w_size, 2),
+             dy = small_integers(samples * y_size, 3);
+  Sums y(samples * y_size), dx(samples * x_size), dw(w_size), minus_dw(w_size), db(G::K), minus_db(G::K);
+  each_product<G>(samples, [&](int xi, int wi, int yi) {
+    y.add(yi, at(x, xi), at(w, wi));
+    dx.add(xi, at(dy, yi), at(w, wi));
+    dw.add(wi, at(x, xi), at(dy, yi));
+    minus_dw.add(wi, at(x, xi), -at(dy, yi));
+  });
+  for (int i = 0; i < samples * y_size; ++i) {
+    db.add(i % G::K, at(dy, i), 1);
+    minus_db.add(i % G::K, at(dy, i), -1);
+  }
+  const Argument nx = narrow(x), nw = narrow(w), ndy = narrow(dy);
+  auto exact = [](const std::vector<float>& got, const Sums& expected) { CHECK(worst(got, expected, {}, 1) <= 1); };
+
+  exact(run_kernel<NarrowForward<G>>(samples, {nx, nw, output(samples * y_size)})[2], y);
+  exact(run_kernel<NarrowForward<G, Element::f32>>(samples, {nx, {w}, output(samples * y_size)})[2], y);
+  exact(run_kernel<NarrowDataGradient<G>>(samples, {ndy, nw, output(samples * x_size)})[2], dx);
+  exact(run_kernel<NarrowDataGradient<G, Element::f32>>(samples, {ndy, {w}, output(samples * x_size)})[2], dx);
+
+  using Plain = PlainWeightGradient<G>;
+  const auto plain = run_kernel<Plain>(samples, {nx, ndy, output(w_size), output(G::K)});
+  exact(plain[2], dw);
+  exact(plain[3], db);
+  using MinusX = WeightGradientOf<G, ReadNegated<0, X<G>>, ReadBf16<1, Y<G>>>;
+  const auto minus_x = run_kernel<MinusX>(samples, {nx, ndy, output(w_size), output(G::K)});
+  exact(minus_x[2], minus_dw);
+  exact(minus_x[3], db);
+  using MinusDy = WeightGradientOf<G, ReadBf16<0, X<G>>, ReadNegated<1, Y<G>>>;
+  const auto minus_dy = run_kernel<MinusDy>(samples, {nx, ndy, output(w_size), output(G::K)});
+  exact(minus_dy[2], minus_dw);
+  exact(minus_dy[3], minus_db);
+}
+
+}  // namespace
+
+TEST_CASE("operands that lie as they are multiplied are copied, and those that a prologue changes are not") {
+  using G = Square<7, 9, 16, 24, 3, 3, 1>;
+  using inlay::Precision, inlay::cuda::is_copied;
+  static_assert(is_copied<Precision::bf16, 16, ReadBf16<0, X<G>>>);
+  static_assert(!is_copied<Precision::bf16, 16, ReadNegated<0, X<G>>>);
+  static_assert(!is_copied<Precision::bf16, 16, Read<0, X<G>>>);
+  static_assert(!is_copied<Precision::fp16, 16, ReadBf16<0, X<G>>>);
+  static_assert(!is_copied<Precision::tf32, 16, Read<0, X<G>>>);  // would have to be rounded
+  static_assert(!is_copied<Precision::bf16, 12, ReadBf16<0, X<Square<7, 9, 12, 24, 3, 3, 1>>>>);
+  using Walk = inlay::cuda::HaloWalk<NarrowForward<G>>;
+  static_assert(Walk::Halo::copied && Walk::Weights::copied);
+  using Taps = inlay::cuda::ContractionRunner<PlainWeightGradient<G>>::Multiplier::Walk;
+  static_assert(Taps::X::copied && Taps::Dy::copied && !Taps::evaluates);
+}
+
+TEST_CASE("copied operands are multiplied as others, on images and channels that fill no tile") {
+  check_copied<Square<7, 9, 16, 24, 3, 3, 1>>("3x3 same", 2);
+  check_copied<Square<9, 8, 8, 40, 3>>("3x3 valid, half of what is multiplied", 2);
+  check_copied<Square<6, 5, 24, 8, 5, 5, 2>>("5x5 same", 3);
+  check_copied<Square<7, 5, 32, 16, 1, 2, 0>>("1x2: several taps a step", 2);
+}
+
+TEST_CASE("channels that no 16 bytes divide are not copied") {
+  check_copied<Square<7, 9, 12, 20, 3, 3, 1>>("multiples of four", 2);
+  check_copied<Square<5, 6, 9, 17, 3, 3, 1>>("multiples of nothing", 2);
+}
+
+TEST_CASE("the next slab is copied while one is multiplied") {
+  using G = Square<9, 10, 72, 136, 3, 3, 1>;
+  static_assert(HaloTile<NarrowForward<G>>::slabs == 5 && HaloTile<NarrowForward<G>>::slab_buffers == 2);
+  static_assert(HaloTile<NarrowDataGradient<G>>::slabs == 9 && HaloTile<NarrowDataGradient<G>>::slab_buffers == 2);
+  check_copied<G>("9x10x72 to 136", 1);
+  using OneStep = Square<5, 5, 48, 16, 1, 2, 0>;
+  check_copied<OneStep>("slabs of a step or two", 3);
+}
+
+TEST_CASE("copied slabs and their parts, where the depth is split") {
+  using G = Square<4, 3, 80, 72, 3, 3, 1>;
+  CHECK(inlay::cuda::Product<NarrowForward<G>>::splits(7) > 1);
+  check_copied<G>("4x3 images of 80 channels", 7);
+}
+
+TEST_CASE("a copied slab takes the place of the last one, where there is no room for two") {
+  using G = Square<20, 28, 64, 64, 5, 5, 2>;
+  static_assert(HaloTile<NarrowForward<G>>::slabs > 1 && HaloTile<NarrowForward<G>>::slab_buffers == 1);
+  check_copied<G>("20x28x64, 5x5", 1);
+}
