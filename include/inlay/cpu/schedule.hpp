@@ -272,7 +272,7 @@ class Placement {
     std::int64_t local_bytes = 0, batch_bytes = 0;
   };
   static constexpr Found found = [] {
-    List<int> run_of(plan.launches.size, -1);  // of chunks, by launch
+    List<int> run_of(plan.launches.size + 1, -1);  // of chunks, by launch; outputs live until behind the last
     for (int a = 0; a < Schedule<P, Allowed>::size; ++a)
       if (const Action& action = Schedule<P, Allowed>::actions.data[a]; action.kind == ActionKind::chunks)
         for (int l = action.first; l < action.end; ++l) run_of.data[l] = a;
