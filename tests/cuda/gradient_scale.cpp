@@ -29,8 +29,8 @@ constexpr bool walks =
 
 /// A launch's state in device memory.
 struct LaunchScale {
-  cuda::Stream stream;
-  cuda::DeviceBuffer<float> memory;
+  inlay::cuda::Stream stream;
+  inlay::cuda::DeviceBuffer<float> memory;
   explicit LaunchScale(float factor) : memory(on_device(std::vector<float>{factor, factor, 0, 0}, stream)) {}
   float* data() const { return memory.data(); }
   float now(int i) const { return on_host(memory, stream)[static_cast<std::size_t>(i)]; }
@@ -162,13 +162,13 @@ TEST_CASE("gradients that are too large for their scale become the largest numbe
 }
 
 TEST_CASE("a scale falls where a gradient was too large, grows where none was large, and follows the batch") {
-  const cuda::Stream stream;
+  const inlay::cuda::Stream stream;
   const float most = ScaleState::most;
   //                        factor, of one sample, overflowed, reached
   const std::vector<float> before{9, 16, 1, 1, /**/ 9, 16, 0, 0, /**/ 9, 16, 0, 1, /**/ 9, most, 0, 0};
   auto states = on_device(before, stream);
   const auto samples = on_device(std::vector<float>{21}, stream);
-  cuda::enqueue<cuda::SettleScales>(stream, {1}, states.view(), samples.view(), 4);
+  inlay::cuda::enqueue<inlay::cuda::SettleScales>(stream, {1}, states.view(), samples.view(), 4);
   const float scales[] = {16.0f / 256, 256, 16, most};
   const auto after = on_host(states, stream);
   for (std::size_t i = 0; i < 4; ++i) {
