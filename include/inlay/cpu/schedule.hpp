@@ -242,7 +242,7 @@ struct Schedule {
   static constexpr Found found = [] {
     const Actions run = Scheduler<P, Allowed>().run();
     Found room{.size = run.list.size, .ahead = run.ahead};
-    for (int a = 0; a < run.list.size; ++a) room.data[a] = run.list.data[a];
+    inlay::detail::copy_list(run.list, room);
     return room;
   }();
 
@@ -250,7 +250,7 @@ struct Schedule {
   static constexpr int size = found.size, ahead = found.ahead;
   static constexpr Fixed<Action, size> actions = [] {
     Fixed<Action, size> fixed;
-    for (int a = 0; a < size; ++a) fixed.data[a] = found.data[a];
+    inlay::detail::copy_list(found, fixed);
     return fixed;
   }();
 };

@@ -55,9 +55,10 @@ constexpr TileSize choose_tile() {
   constexpr int narrow = wide > 16 ? wide / 2 : 16;
   TileCandidate best;
   if constexpr (A::all_taps) {
-    return {64, wide < 64 ? wide : 64};                       // MultiplyTaps has tiles of its own
-  } else if constexpr (A::weights && P == Precision::fp32) {  // whose threads bring a row each
-    if constexpr (A::tapped <= 64) {
+    return {64, wide < 64 ? wide : 64};  // MultiplyTaps has tiles of its own
+  } else {
+    constexpr bool brings_rows = A::weights && P == Precision::fp32;  // each thread one, so that few are possible
+    if constexpr (brings_rows && A::tapped <= 64) {
       consider<P, 16, wide, Contraction>(best);
       consider<P, 32, wide, Contraction>(best);
     }
@@ -65,13 +66,10 @@ constexpr TileSize choose_tile() {
     consider<P, 64, narrow, Contraction>(best);
     consider<P, 128, wide, Contraction>(best);
     consider<P, 128, narrow, Contraction>(best);
-  } else {
-    consider<P, 64, wide, Contraction>(best);
-    consider<P, 64, narrow, Contraction>(best);
-    consider<P, 128, wide, Contraction>(best);
-    consider<P, 128, narrow, Contraction>(best);
-    consider<P, 256, wide, Contraction>(best);
-    consider<P, 256, narrow, Contraction>(best);
+    if constexpr (!brings_rows) {
+      consider<P, 256, wide, Contraction>(best);
+      consider<P, 256, narrow, Contraction>(best);
+    }
   }
   return best.tile;
 }
