@@ -14,18 +14,19 @@ struct Ahead {
   const char* write = nullptr;
 };
 
-/// c[row][Vectors * lanes] = (Accumulate: c +) sum over d of a[row * RowStride + d * DepthStride] * b[d * pitch + ...].
+/// c[row * ResultPitch + ...] = (Accumulate: c +) sum over d of a[row * RowStride + d * DepthStride] * b[d * pitch + ...],
+/// Vectors * lanes of each row.
 /// b may hold pairs of bf16: of rows d and d + 1, one such row for every two.
 /// ReadAhead, WriteAhead: the bytes of each step; the pointers move on.
 /// Apart: each row has a b of its own, `apart` behind the one before.
 template <int Rows, int Vectors, int RowStride, int DepthStride, bool Accumulate, int ReadAhead = 0, int WriteAhead = 0,
-          bool Apart = false, class Weight = float>
+          bool Apart = false, class Weight = float, int ResultPitch = Vectors* lanes>
 [[gnu::noinline]] Ahead multiply_tile(const float* a, const Weight* b, std::int64_t pitch, int depth, float* c,
                                       Ahead ahead = {}, [[maybe_unused]] std::int64_t apart = 0) {
   Vector sum[Rows][Vectors] = {};
   if constexpr (Accumulate)
     unroll<Rows>([&](int i) INLAY_LAMBDA {
-      unroll<Vectors>([&](int v) INLAY_LAMBDA { sum[i][v] = load_vector(c + (i * Vectors + v) * lanes); });
+      unroll<Vectors>([&](int v) INLAY_LAMBDA { sum[i][v] = load_vector(c + i * ResultPitch + v * lanes); });
     });
   constexpr int held = std::is_same_v<Weight, float> ? 1 : 2;  // rows in one of b
   for (int d = 0; d < depth; d += held, a += held * DepthStride, b += pitch) {
@@ -51,7 +52,7 @@ template <int Rows, int Vectors, int RowStride, int DepthStride, bool Accumulate
     if constexpr (held == 2) step.template operator()<1>();
   }
   unroll<Rows>([&](int i) INLAY_LAMBDA {
-    unroll<Vectors>([&](int v) INLAY_LAMBDA { store_vector(c + (i * Vectors + v) * lanes, sum[i][v]); });
+    unroll<Vectors>([&](int v) INLAY_LAMBDA { store_vector(c + i * ResultPitch + v * lanes, sum[i][v]); });
   });
   return ahead;
 }

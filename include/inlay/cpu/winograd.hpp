@@ -181,18 +181,15 @@ template <int Tile, int Channels, int RowFloats, int Step>
         [&](int i, int j, Vector d) INLAY_LAMBDA { store_vector(to + (i * T::patch + j) * Step + k, d); });
 }
 
-/// A^T m A of Panels panels of Width channels, which lie Step floats apart: pixels[Tile][Tile][Panels * Width].
-template <int Tile, int Panels, int Width, int Step>
+/// A^T m A of Channels channels (whole vectors); frequency f of `m` lies at f * Step: pixels[Tile][Tile][Channels].
+template <int Tile, int Channels, int Step>
 [[gnu::noinline]] void transform_output(const float* m, float* pixels) {
   using T = Transforms<Tile>;
-  for (int panel = 0; panel < Panels; ++panel)
-    for (int k = 0; k < Width; k += lanes)
-      square<T::patch, Tile>(
-          [](const auto& x, auto& y) INLAY_LAMBDA { T::output(x, y); },
-          [&](int i, int j)
-              INLAY_LAMBDA { return load_vector(m + std::int64_t{(i * T::patch + j) * Panels + panel} * Step + k); },
-          [&](int i, int j, Vector y)
-              INLAY_LAMBDA { store_vector(pixels + ((i * Tile + j) * Panels + panel) * Width + k, y); });
+  for (int k = 0; k < Channels; k += lanes)
+    square<T::patch, Tile>([](const auto& x, auto& y) INLAY_LAMBDA { T::output(x, y); },
+                           [&](int i, int j) INLAY_LAMBDA { return load_vector(m + (i * T::patch + j) * Step + k); },
+                           [&](int i, int j, Vector y)
+                               INLAY_LAMBDA { store_vector(pixels + (i * Tile + j) * Channels + k, y); });
 }
 
 /// G g G^T of a vector of channels; g[3 r + s]. Frequency f goes to `to + f * step`.

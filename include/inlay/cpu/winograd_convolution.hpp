@@ -130,7 +130,7 @@ struct WinogradPass {
   static constexpr int read_ahead = (tile_rows * Read::row_bytes + steps - 1) / steps;
   static constexpr int write_ahead = (tile_rows / Pool::height * Stored::row_bytes + steps - 1) / steps;
 
-  /// U[f][in][out] of the 3 x 3 weights `weight(r, s, in, out)`.
+  /// U[f][panel][in][width] of the 3 x 3 weights `weight(r, s, in, out)`.
   template <class Weight>
   static void pack(float* packed, Share share, Weight weight) {
     const auto part = share.of(In);
@@ -140,7 +140,8 @@ struct WinogradPass {
         for (int tap = 0; tap < 9; ++tap)
           for (int lane = 0; lane < lanes; ++lane)
             if (k + lane < OutC) g[tap][lane] = weight(tap / 3, tap % 3, c, k + lane);
-        winograd::transform_weights<Tile>(g, packed + std::int64_t{c} * out_pitch + k, std::int64_t{In} * out_pitch);
+        winograd::transform_weights<Tile>(g, packed + (std::int64_t{k / width} * In + c) * width + k % width,
+                                          std::int64_t{In} * out_pitch);
       }
   }
 
@@ -170,9 +171,9 @@ struct WinogradPass {
         for (int panel = 0; panel < panels; ++panel)
           for (int t = 0; t < count; t += TileRows<rows>::part(count - t))
             ahead = multiply(count - t, v + (std::int64_t{f} * Tiles::pitch + t) * channels,
-                             memory.packed + std::int64_t{f} * In * out_pitch + panel * width,
-                             m + ((std::int64_t{f} * panels + panel) * Tiles::pitch + t) * width, ahead);
-      for (int t = 0; t < count; ++t) finish_tile(slots, sample, first + t, m + t * width, pixels);
+                             memory.packed + (std::int64_t{f} * panels + panel) * In * width,
+                             m + (std::int64_t{f} * Tiles::pitch + t) * out_pitch + panel * width, ahead);
+      for (int t = 0; t < count; ++t) finish_tile(slots, sample, first + t, m + t * out_pitch, pixels);
     }
   }
 
@@ -181,8 +182,8 @@ struct WinogradPass {
   static Ahead multiply(int remaining, const float* v, const float* u, float* m, Ahead ahead) {
     using Sizes = TileRows<rows>;
     auto tile = [&]<int Rows>() {
-      return multiply_tile<Rows, shape.vectors, channels, 1, false, read_ahead, write_ahead>(v, u, out_pitch, In, m,
-                                                                                             ahead);
+      return multiply_tile<Rows, shape.vectors, channels, 1, false, read_ahead, write_ahead, false, float, out_pitch>(
+          v, u, width, In, m, ahead);
     };
     const int part = Sizes::part(remaining);
     return part == rows          ? tile.template operator()<rows>()
@@ -192,7 +193,7 @@ struct WinogradPass {
 
   /// Output transform of one tile, then the epilogue on its pixels inside the image.
   static void finish_tile(const Slot* slots, int sample, int tile, const float* m, float* pixels) {
-    winograd::transform_output<Tile, panels, width, Tiles::pitch * width>(m, pixels);
+    winograd::transform_output<Tile, out_pitch, Tiles::pitch * out_pitch>(m, pixels);
     const int p = tile / Tiles::columns * Tile, q = tile % Tiles::columns * Tile;
     float* pooled = pixels + Tile * Tile * out_pitch;
     for (int i = 0; i < Tile && p + i < OutH; ++i) {
