@@ -17,7 +17,8 @@ struct MatrixTile {
   static constexpr int rows = most_rows > 14 ? 14 : most_rows;
   static constexpr int width = vectors * lanes;  // columns of a panel
   static constexpr int panels = (Columns + width - 1) / width;
-  static constexpr int row_block = round_up(96, rows* lanes);  // rows that share a pass over the weights
+  static constexpr int together = 64 / width < panels ? 64 / width : panels;  // that share what is gathered
+  static constexpr int row_block = round_up(96, rows* lanes);                 // rows that share a pass over the weights
   static constexpr int depth_block = 256;
 };
 
@@ -42,7 +43,8 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   static constexpr int half = (Depth + depth - 1) / depth / 2 * depth;
   static constexpr std::int64_t a_floats = std::int64_t{T::row_block} * depth;
   static constexpr std::int64_t b_floats = in_place || compressed ? 0 : std::int64_t{depth} * T::width;
-  static constexpr std::int64_t c_floats = std::int64_t{T::row_block} * T::width;
+  static constexpr std::int64_t panel_floats = std::int64_t{T::row_block} * T::width;
+  static constexpr std::int64_t c_floats = T::together * panel_floats;
   static constexpr std::int64_t scratch_bytes = 4 * (a_floats + b_floats + 2 * c_floats);
 
   static constexpr std::int64_t packed_bytes = compressed ? 4 * std::int64_t{T::panels} * pairs * T::width : 0;
@@ -115,37 +117,47 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
       const int count = row + T::row_block < end ? T::row_block : end - row;
       const int computed = round_up(count, T::rows);
       const int tiled = 2 * (count % T::rows) < T::rows ? count / T::rows * T::rows : computed;  // the rest one by one
-      for (int panel = 0; panel < T::panels; ++panel) {
-        const int column = panel * T::width, last = column + T::width < Columns ? column + T::width : Columns;
-        for (int i = 0; i < computed * T::width; ++i) c[i] = c[c_floats + i] = 0;
+      for (int group = 0; group < T::panels; group += T::together) {
+        const int end_panel = group + T::together < T::panels ? group + T::together : T::panels;
+        for (int part = 0; part < 2 * T::together; ++part)
+          for (int i = 0; i < computed * T::width; ++i) c[part * panel_floats + i] = 0;
         for (int d = 0; d < Depth; d += depth) {
-          float* sums = d < half ? c : c + c_floats;
           const int deep = d + depth < Depth ? depth : Depth - d;
-          if (panel == 0 || Depth > depth)
+          if (group == 0 || Depth > depth)
             gather(a, slots, row, count, computed, d, d + deep);  // else it is still there
-          const Weight* panel_weights = nullptr;
-          if constexpr (in_place || compressed) {
-            panel_weights = weights_at(slots, memory, d, column);
-          } else {
-            pack(b, weights<slot_of<B>, G>(slots), d, deep, column, last);
-            panel_weights = b;
+          for (int panel = group; panel < end_panel; ++panel) {
+            const int column = panel * T::width;
+            float* sums = c + (d < half ? 0 : c_floats) + (panel - group) * panel_floats;
+            const Weight* panel_weights = nullptr;
+            if constexpr (in_place || compressed) {
+              panel_weights = weights_at(slots, memory, d, column);
+            } else {
+              pack(b, weights<slot_of<B>, G>(slots), d, deep, column, last_of(column));
+              panel_weights = b;
+            }
+            for (int i = 0; i < tiled; i += T::rows)
+              multiply_tile<T::rows, T::vectors, depth, 1, true>(a + i * depth, panel_weights, weight_pitch, deep,
+                                                                 sums + i * T::width);
+            for (int i = tiled; i < count; ++i)
+              multiply_tile<1, T::vectors, depth, 1, true>(a + i * depth, panel_weights, weight_pitch, deep,
+                                                           sums + i * T::width);
           }
-          for (int i = 0; i < tiled; i += T::rows)
-            multiply_tile<T::rows, T::vectors, depth, 1, true>(a + i * depth, panel_weights, weight_pitch, deep,
-                                                               sums + i * T::width);
-          for (int i = tiled; i < count; ++i)
-            multiply_tile<1, T::vectors, depth, 1, true>(a + i * depth, panel_weights, weight_pitch, deep,
-                                                         sums + i * T::width);
         }
-        for (int i = 0; i < count * T::width; ++i) c[i] += c[c_floats + i];
-        for (int i = 0; i < count; ++i) {
-          const int pixel = (row + i) % pixels;
-          run_row<typename E::main, Columns>(slots, (row + i) / pixels, 0, pixel / G::W, pixel % G::W, column, last,
-                                             from(c + i * T::width - column), no_output);
+        for (int panel = group; panel < end_panel; ++panel) {
+          const int column = panel * T::width;
+          float* sums = c + (panel - group) * panel_floats;
+          for (int i = 0; i < count * T::width; ++i) sums[i] += sums[c_floats + i];
+          for (int i = 0; i < count; ++i) {
+            const int pixel = (row + i) % pixels;
+            run_row<typename E::main, Columns>(slots, (row + i) / pixels, 0, pixel / G::W, pixel % G::W, column,
+                                               last_of(column), from(sums + i * T::width - column), no_output);
+          }
         }
       }
     }
   }
+  /// Behind the last column of the panel that begins at `column`.
+  static int last_of(int column) { return column + T::width < Columns ? column + T::width : Columns; }
 
   static void gather(float* a, const Slot* slots, int row, int count, int computed, int first, int end) {
     for (int i = 0; i < computed; ++i, a += depth) {
@@ -202,37 +214,42 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, 
   static constexpr int pixels = G::H * G::W;
   static constexpr int depth = 128;  // rows of samples in a block
   static constexpr int pitch = T::row_block;
-  static constexpr std::int64_t x_floats = std::int64_t{depth} * pitch, dy_floats = std::int64_t{depth} * T::width;
-  static constexpr std::int64_t scratch_bytes =
-      4 * (x_floats + dy_floats + std::int64_t{T::row_block} * T::width + T::width);
+  static constexpr int group_width = T::together * T::width;
+  static constexpr std::int64_t x_floats = std::int64_t{depth} * pitch, dy_floats = std::int64_t{depth} * group_width;
+  static constexpr std::int64_t c_floats = std::int64_t{T::row_block} * group_width;
+  static constexpr std::int64_t scratch_bytes = 4 * (x_floats + dy_floats + c_floats + group_width);
 
   static void outputs(const Slot* slots, int samples, Memory memory, Share share) {
     float* x = memory.scratch;
     float* dy = x + x_floats;
     float* c = dy + dy_floats;
-    float* sums = c + std::int64_t{T::row_block} * T::width;
+    float* sums = c + c_floats;
     const int total = samples * pixels;
     const auto part = share.of(G::C, T::row_block);
-    for (int panel = 0; panel < T::panels; ++panel) {
-      const int column = panel * T::width, last = column + T::width < G::K ? column + T::width : G::K;
+    for (int column = 0; column < G::K; column += group_width) {
+      const int last = column + group_width < G::K ? column + group_width : G::K;
       for (int row = part.first; row < part.end; row += T::row_block) {
         const int end = row + T::row_block < part.end ? row + T::row_block : part.end;
         const bool side = Side::size > 0 && row == 0;
-        for (int i = 0; i < T::row_block * T::width; ++i) c[i] = 0;
-        for (int i = 0; i < T::width; ++i) sums[i] = 0;
+        for (int i = 0; i < c_floats; ++i) c[i] = 0;
+        for (int i = 0; i < group_width; ++i) sums[i] = 0;
         for (int r = 0; r < total; r += depth) {
           const int deep = r + depth < total ? depth : total - r;
           gather<A, G::C>(x, pitch, slots, r, deep, row, end);
-          if (row == part.first || total > depth) gather<B, G::K>(dy, T::width, slots, r, deep, column, last);
-          for (int i = 0; i < end - row; i += T::rows)
-            multiply_tile<T::rows, T::vectors, 1, pitch, true>(x + i, dy, T::width, deep, c + i * T::width);
+          if (row == part.first || total > depth) gather<B, G::K>(dy, group_width, slots, r, deep, column, last);
+          for (int k = 0; k < last - column; k += T::width)
+            for (int i = 0; i < end - row; i += T::rows)
+              multiply_tile<T::rows, T::vectors, 1, pitch, true>(x + i, dy + k, group_width, deep,
+                                                                 c + k * T::row_block + i * T::width);
           if (side)
             for (int d = 0; d < deep; ++d)
-              for (int k = 0; k < T::width; ++k) sums[k] += dy[d * T::width + k];
+              for (int k = 0; k < group_width; ++k) sums[k] += dy[d * group_width + k];
         }
-        for (int i = row; i < end; ++i)
-          run_row<typename E::main, G::K>(slots, 0, 0, 0, i, column, last, from(c + (i - row) * T::width - column),
-                                          no_output);
+        for (int k = column; k < last; k += T::width)
+          for (int i = row; i < end; ++i)
+            run_row<typename E::main, G::K>(slots, 0, 0, 0, i, k, k + T::width < last ? k + T::width : last,
+                                            from(c + (k - column) * T::row_block + (i - row) * T::width - k),
+                                            no_output);
         if (side) run_row<Side, G::K>(slots, 0, 0, 0, 0, column, last, from(sums - column), no_output);
       }
     }

@@ -14,9 +14,8 @@ struct Ahead {
   const char* write = nullptr;
 };
 
-/// c[row * ResultPitch + ...] = (Accumulate: c +) sum over d of a[row * RowStride + d * DepthStride] * b[d * pitch + ...],
-/// Vectors * lanes of each row.
-/// b may hold pairs of bf16: of rows d and d + 1, one such row for every two.
+/// c[row * ResultPitch + ...] = (Accumulate: c +) sum over d of a[row * RowStride + d * DepthStride] * b[d * pitch +
+/// ...], Vectors * lanes of each row. b may hold pairs of bf16: of rows d and d + 1, one such row for every two.
 /// ReadAhead, WriteAhead: the bytes of each step; the pointers move on.
 /// Apart: each row has a b of its own, `apart` behind the one before.
 template <int Rows, int Vectors, int RowStride, int DepthStride, bool Accumulate, int ReadAhead = 0, int WriteAhead = 0,
