@@ -61,6 +61,7 @@ template <>
 struct Stored<std::uint8_t> {
   typedef std::uint8_t type __attribute__((vector_size(lanes), aligned(1)));
 };
+using Halves = std::uint16_t __attribute__((vector_size(2 * lanes)));
 static_assert(alignof(Stored<float>::type) == 4 && alignof(Stored<std::uint8_t>::type) == 1);
 }  // namespace detail
 
@@ -73,9 +74,14 @@ struct Bf16Pair {
   }
 };
 
+// Bytes become floats, and floats bytes, step by step: g++ would take all lanes one by one.
 template <class T>
 INLAY_INLINE Vector load_vector(const T* p) {
-  return __builtin_convertvector(*reinterpret_cast<const typename detail::Stored<T>::type*>(p), Vector);
+  using S = typename detail::Stored<T>::type;  // `auto` would lose the alignment, too
+  if constexpr (sizeof(T) == 1)
+    return __builtin_convertvector(
+        __builtin_convertvector(__builtin_convertvector(*reinterpret_cast<const S*>(p), detail::Halves), Mask), Vector);
+  else return __builtin_convertvector(*reinterpret_cast<const S*>(p), Vector);
 }
 /// The first, or the second, of each pair.
 template <int Which>
@@ -87,7 +93,10 @@ INLAY_INLINE Vector load_halves(const Bf16Pair* p) {
 template <class T>
 INLAY_INLINE void store_vector(T* p, Vector v) {
   using S = typename detail::Stored<T>::type;
-  *reinterpret_cast<S*>(p) = __builtin_convertvector(v, S);
+  if constexpr (sizeof(T) == 1)
+    *reinterpret_cast<S*>(p) =
+        __builtin_convertvector(__builtin_convertvector(__builtin_convertvector(v, Mask), detail::Halves), S);
+  else *reinterpret_cast<S*>(p) = __builtin_convertvector(v, S);
 }
 
 /// Calls f(0), ..., f(N - 1) in line, so that arrays indexed by the argument stay in registers.
