@@ -22,14 +22,31 @@ struct MatrixTile {
   static constexpr int depth_block = 256;
 };
 
+/// The rows of an operand that lie in memory as they are multiplied.
+template <class Prologue>
+struct PlainRows {
+  static constexpr bool are_given = false;
+};
+template <int S, class I>
+struct PlainRows<kernel::Body<kernel::Load<S, Element::f32, I>>> {
+  static constexpr bool are_given = I::s3 == 1;
+  static const float* of(const Slot* slots, int sample) {
+    return Context<float>{slots, sample, 0, 0, 0, 0}.template at<Element::f32>(S, I::sample, 0);
+  }
+};
+
 /// Forward (out = x w) and data gradient (dx = dy w^T): Depth columns in, Columns out, Pixels rows a sample. Weight:
 /// float, or Bf16Pair if they are packed in that.
 template <class Weight, class G, int Depth, int Columns, bool Transposed, bool Batched, class Prologue, class B,
           class E, class Side>
 struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E::post, Side> {
+  using Sided = SidedRunner<Batched, Columns, typename E::main, typename E::post, Side>;
   using T = MatrixTile<Columns>;
   static constexpr bool chunked = false;
   static constexpr int pixels = G::H * G::W;
+  /// Weights that are transposed for few rows cost as much as the product: each thread takes some of the columns.
+  static constexpr Partition partition =
+      Transposed && pixels == 1 && Sided::sums == 0 ? Partition::outputs : Sided::partition;
   static constexpr bool compressed = std::is_same_v<Weight, Bf16Pair>;
   static constexpr bool in_place =
       !compressed && !Transposed && Columns % T::width == 0;  // weights stay where they lie
@@ -69,7 +86,12 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   static void samples(const Slot* slots, int first, int count, Memory memory) {
     rows(slots, first * pixels, (first + count) * pixels, memory);
   }
-  static void outputs(const Slot* slots, int, Memory memory, Share share) { part(slots, 0, memory, share); }
+  static void outputs(const Slot* slots, int samples, Memory memory, Share share) {
+    if constexpr (Batched) {
+      const auto own = share.of(T::panels, T::together);
+      rows(slots, 0, samples * pixels, memory, own.first, own.end);
+    } else part(slots, 0, memory, share);
+  }
   static void part(const Slot* slots, int sample, Memory memory, Share share) {
     if constexpr (pixels == 1 && (in_place || compressed)) return columns(slots, sample, memory, share);
     const auto own = share.of(pixels, T::rows);
@@ -87,29 +109,37 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   /// Some columns of a single row.
   static void columns(const Slot* slots, int sample, Memory memory, Share share) {
     constexpr int vectors = T::vectors % 2 == 0 ? 2 : 1, width = vectors * lanes;
-    float* a = memory.scratch;
+    using Plain = PlainRows<Prologue>;
+    constexpr bool plain = Plain::are_given && whole_depth == Depth;
+    constexpr int apart = plain ? half : depth;  // the operands of the two sums
     const auto own = share.of(Columns, width);
     for (int column = own.first; column < own.end; column += width) {
       alignas(64) float c[2][width] = {};
       for (int d = 0; d < Depth - half; d += depth) {
         const int deep[2] = {half - d < depth ? half - d : depth, Depth - half - d < depth ? Depth - half - d : depth};
-        for (int which = 0; which < 2; ++which)
-          if (deep[which] > 0)
-            gather(a + which * depth, slots, sample, 1, 1, which * half + d, which * half + d + deep[which]);
+        const float* a = memory.scratch;
+        if constexpr (plain) a = Plain::of(slots, sample) + d;
+        else
+          for (int which = 0; which < 2; ++which)
+            if (deep[which] > 0)
+              gather(memory.scratch + which * depth, slots, sample, 1, 1, which * half + d,
+                     which * half + d + deep[which]);
         const Weight* b[2] = {weights_at(slots, memory, d, column), weights_at(slots, memory, half + d, column)};
         if (deep[0] == depth && deep[1] == depth) {
-          multiply_tile<2, vectors, depth, 1, true, 0, 0, true>(a, b[0], weight_pitch, depth, c[0], {}, b[1] - b[0]);
+          multiply_tile<2, vectors, apart, 1, true, 0, 0, true>(a, b[0], weight_pitch, depth, c[0], {}, b[1] - b[0]);
           continue;
         }
         for (int which = 0; which < 2; ++which)
-          multiply_tile<1, vectors, depth, 1, true>(a + which * depth, b[which], weight_pitch, deep[which], c[which]);
+          multiply_tile<1, vectors, apart, 1, true>(a + which * apart, b[which], weight_pitch, deep[which], c[which]);
       }
       const int last = column + width < Columns ? column + width : Columns;
       for (int k = 0; k < width; ++k) c[0][k] += c[1][k];
       run_row<typename E::main, Columns>(slots, sample, 0, 0, 0, column, last, from(c[0] - column), no_output);
     }
   }
-  static void rows(const Slot* slots, int first, int end, Memory memory) {
+  /// Rows first, ..., end - 1 of some panels.
+  static void rows(const Slot* slots, int first, int end, Memory memory, int first_panel = 0,
+                   int behind_panels = T::panels) {
     float* a = memory.scratch;
     float* b = a + a_floats;
     float* c = b + b_floats;
@@ -117,13 +147,13 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
       const int count = row + T::row_block < end ? T::row_block : end - row;
       const int computed = round_up(count, T::rows);
       const int tiled = 2 * (count % T::rows) < T::rows ? count / T::rows * T::rows : computed;  // the rest one by one
-      for (int group = 0; group < T::panels; group += T::together) {
-        const int end_panel = group + T::together < T::panels ? group + T::together : T::panels;
+      for (int group = first_panel; group < behind_panels; group += T::together) {
+        const int end_panel = group + T::together < behind_panels ? group + T::together : behind_panels;
         for (int part = 0; part < 2 * T::together; ++part)
           for (int i = 0; i < computed * T::width; ++i) c[part * panel_floats + i] = 0;
         for (int d = 0; d < Depth; d += depth) {
           const int deep = d + depth < Depth ? depth : Depth - d;
-          if (group == 0 || Depth > depth)
+          if (group == first_panel || Depth > depth)
             gather(a, slots, row, count, computed, d, d + deep);  // else it is still there
           for (int panel = group; panel < end_panel; ++panel) {
             const int column = panel * T::width;
