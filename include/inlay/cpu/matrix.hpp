@@ -33,6 +33,7 @@ struct PlainRows<kernel::Body<kernel::Load<S, Element::f32, I>>> {
   static const float* of(const Slot* slots, int sample) {
     return Context<float>{slots, sample, 0, 0, 0, 0}.template at<Element::f32>(S, I::sample, 0);
   }
+  static std::int64_t stride(const Slot* slots) { return slots[S].sample_bytes / 4; }
 };
 
 /// Forward (out = x w) and data gradient (dx = dy w^T): Depth columns in, Columns out, Pixels rows a sample. Weight:
@@ -54,11 +55,16 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   static constexpr int pairs = (Depth + 1) / 2;  // of rows of weights
   static constexpr int whole_depth = compressed ? 2 * pairs : Depth;
   static constexpr int depth = whole_depth < T::depth_block ? whole_depth : T::depth_block;
+  using Plain = PlainRows<Prologue>;
+  static constexpr bool plain = Plain::are_given && pixels == 1 && Batched && whole_depth == Depth;
+  /// What is multiplied once is read where it lies, other rows from scratch memory.
+  static constexpr bool gathered = !plain || T::panels > 1;
+  static constexpr int row_stride = gathered ? depth : 0;
   /// Where the second of two sums begins, of which each output is the total. A single row of few columns would wait for
   /// each addition; so it makes both at once. All other rows have two, too: a sample's result does not depend on its
   /// company.
   static constexpr int half = (Depth + depth - 1) / depth / 2 * depth;
-  static constexpr std::int64_t a_floats = std::int64_t{T::row_block} * depth;
+  static constexpr std::int64_t a_floats = std::int64_t{gathered ? T::row_block : 2} * depth;
   static constexpr std::int64_t b_floats = in_place || compressed ? 0 : std::int64_t{depth} * T::width;
   static constexpr std::int64_t panel_floats = std::int64_t{T::row_block} * T::width;
   static constexpr std::int64_t c_floats = T::together * panel_floats;
@@ -109,8 +115,6 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   /// Some columns of a single row.
   static void columns(const Slot* slots, int sample, Memory memory, Share share) {
     constexpr int vectors = T::vectors % 2 == 0 ? 2 : 1, width = vectors * lanes;
-    using Plain = PlainRows<Prologue>;
-    constexpr bool plain = Plain::are_given && whole_depth == Depth;
     constexpr int apart = plain ? half : depth;  // the operands of the two sums
     const auto own = share.of(Columns, width);
     for (int column = own.first; column < own.end; column += width) {
@@ -146,15 +150,22 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
     for (int row = first; row < end; row += T::row_block) {
       const int count = row + T::row_block < end ? T::row_block : end - row;
       const int computed = round_up(count, T::rows);
-      const int tiled = 2 * (count % T::rows) < T::rows ? count / T::rows * T::rows : computed;  // the rest one by one
+      const bool one_by_one = !gathered || 2 * (count % T::rows) < T::rows;  // the rest
+      const int tiled = one_by_one ? count / T::rows * T::rows : computed;
       for (int group = first_panel; group < behind_panels; group += T::together) {
         const int end_panel = group + T::together < behind_panels ? group + T::together : behind_panels;
         for (int part = 0; part < 2 * T::together; ++part)
           for (int i = 0; i < computed * T::width; ++i) c[part * panel_floats + i] = 0;
         for (int d = 0; d < Depth; d += depth) {
           const int deep = d + depth < Depth ? depth : Depth - d;
-          if (group == first_panel || Depth > depth)
+          const float* x = a;
+          std::int64_t stride = depth;
+          if constexpr (!gathered) {
+            x = Plain::of(slots, row) + d;
+            stride = Plain::stride(slots);
+          } else if (group == first_panel || Depth > depth) {
             gather(a, slots, row, count, computed, d, d + deep);  // else it is still there
+          }
           for (int panel = group; panel < end_panel; ++panel) {
             const int column = panel * T::width;
             float* sums = c + (d < half ? 0 : c_floats) + (panel - group) * panel_floats;
@@ -166,11 +177,11 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
               panel_weights = b;
             }
             for (int i = 0; i < tiled; i += T::rows)
-              multiply_tile<T::rows, T::vectors, depth, 1, true>(a + i * depth, panel_weights, weight_pitch, deep,
-                                                                 sums + i * T::width);
+              multiply_tile<T::rows, T::vectors, row_stride, 1, true>(x + i * stride, panel_weights, weight_pitch, deep,
+                                                                      sums + i * T::width, {}, 0, stride);
             for (int i = tiled; i < count; ++i)
-              multiply_tile<1, T::vectors, depth, 1, true>(a + i * depth, panel_weights, weight_pitch, deep,
-                                                           sums + i * T::width);
+              multiply_tile<1, T::vectors, row_stride, 1, true>(x + i * stride, panel_weights, weight_pitch, deep,
+                                                                sums + i * T::width, {}, 0, stride);
           }
         }
         for (int panel = group; panel < end_panel; ++panel) {

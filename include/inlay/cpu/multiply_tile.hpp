@@ -16,12 +16,14 @@ struct Ahead {
 
 /// c[row * ResultPitch + ...] = (Accumulate: c +) sum over d of a[row * RowStride + d * DepthStride] * b[d * pitch +
 /// ...], Vectors * lanes of each row. b may hold pairs of bf16: of rows d and d + 1, one such row for every two.
+/// RowStride 0: `row_stride` instead.
 /// ReadAhead, WriteAhead: the bytes of each step; the pointers move on.
 /// Apart: each row has a b of its own, `apart` behind the one before.
 template <int Rows, int Vectors, int RowStride, int DepthStride, bool Accumulate, int ReadAhead = 0, int WriteAhead = 0,
           bool Apart = false, class Weight = float, int ResultPitch = Vectors* lanes>
 [[gnu::noinline]] Ahead multiply_tile(const float* a, const Weight* b, std::int64_t pitch, int depth, float* c,
-                                      Ahead ahead = {}, [[maybe_unused]] std::int64_t apart = 0) {
+                                      Ahead ahead = {}, [[maybe_unused]] std::int64_t apart = 0,
+                                      [[maybe_unused]] std::int64_t row_stride = 0) {
   Vector sum[Rows][Vectors] = {};
   if constexpr (Accumulate)
     unroll<Rows>([&](int i) INLAY_LAMBDA {
@@ -43,7 +45,7 @@ template <int Rows, int Vectors, int RowStride, int DepthStride, bool Accumulate
             else row[v] = load_halves<Which>(from);
             if (!Apart && Rows <= 4) keep_in_register(row[v]);
           });
-        const Vector value = splat(a[i * RowStride + Which * DepthStride]);
+        const Vector value = splat(a[i * (RowStride == 0 ? row_stride : RowStride) + Which * DepthStride]);
         unroll<Vectors>([&](int v) INLAY_LAMBDA { sum[i][v] += value * row[v]; });
       });
     };
