@@ -13,19 +13,51 @@ enum class Algorithm : std::uint8_t {
   compressed,    ///< the same, for dense layers, with weights kept in bf16
   winograd_2x2,  ///< F(2x2, 3x3)
   winograd_4x4,  ///< F(4x4, 3x3)
+  winograd_6x6,  ///< F(6x6, 3x3), with tiles of 4 where a side is not a multiple of 6
   direct,        ///< the sums as they are written, register-blocked
 };
 
 constexpr const char* name_of(Algorithm algorithm) {
-  constexpr const char* names[] = {"matrix product", "matrix product with weights in bf16", "Winograd F(2x2, 3x3)",
-                                   "Winograd F(4x4, 3x3)", "direct sums"};
+  constexpr const char* names[] = {"matrix product",       "matrix product with weights in bf16",
+                                   "Winograd F(2x2, 3x3)", "Winograd F(4x4, 3x3)",
+                                   "Winograd F(6x6, 3x3)", "direct sums"};
   return names[static_cast<int>(algorithm)];
 }
 
 /// Outputs along a side of a tile; 0 if it is not Winograd's.
 constexpr int winograd_tile(Algorithm algorithm) {
-  return algorithm == Algorithm::winograd_2x2 ? 2 : algorithm == Algorithm::winograd_4x4 ? 4 : 0;
+  return algorithm == Algorithm::winograd_2x2   ? 2
+         : algorithm == Algorithm::winograd_4x4 ? 4
+         : algorithm == Algorithm::winograd_6x6 ? 6
+                                                : 0;
 }
+
+/// The tiles along a side of an image: `large` ones of `size` outputs, then `small` ones of `small_size`, which is the
+/// same but for size 6. A tile of n outputs needs n + 2 products along the side.
+struct TiledSide {
+  int size, small_size, large, small;
+
+  constexpr TiledSide(int tile, int extent)
+      : size(tile), small_size(tile == 6 ? 4 : tile), large((extent + tile - 1) / tile), small(0) {
+    if (size == small_size) return;
+    for (int n = large - 1, best = products(); n >= 0; --n) {
+      const TiledSide other(tile, n, (extent - n * tile + small_size - 1) / small_size);
+      if (other.products() > best) continue;
+      best = other.products();
+      *this = other;
+    }
+  }
+  constexpr int count() const { return large + small; }
+  constexpr bool is_small(int i) const { return i >= large; }
+  constexpr int size_of(int i) const { return is_small(i) ? small_size : size; }
+  /// The first output of tile i; of tile count(), the end.
+  constexpr int first(int i) const { return is_small(i) ? large * size + (i - large) * small_size : i * size; }
+  constexpr int products() const { return large * (size + 2) + small * (small_size + 2); }
+
+ private:
+  constexpr TiledSide(int tile, int of_size, int of_small_size)
+      : size(tile), small_size(tile == 6 ? 4 : tile), large(of_size), small(of_small_size) {}
+};
 
 /// What a user lets it choose from. `weights`: how dense layers may keep theirs, fp32 or bf16.
 struct Policy {
@@ -89,13 +121,15 @@ constexpr double winograd(int tile, const Problem& a) {
   const bool gradient = a.mode == Mode::data_gradient;
   const int rows = gradient ? a.h : a.p, columns = gradient ? a.w : a.q;
   const int in = gradient ? a.k : a.c, out = gradient ? a.c : a.k;
-  const double tiles = double((rows + tile - 1) / tile) * ((columns + tile - 1) / tile);
+  const TiledSide down(tile, rows), across(tile, columns);
+  const double tiles = down.count() * across.count(), products = down.products() * across.products();
   const double patch = tile + 2, frequencies = patch * patch, pixels = double(tile) * tile;
-  const double input = transform(tile == 4 ? 144 : 32, 2 * frequencies);
-  const double output = transform(tile == 4 ? 100 : 24, frequencies + 2 * pixels);
+  const double input = transform(tile == 6 ? 400 : tile == 4 ? 144 : 32, 2 * frequencies);
+  const double output = transform(tile == 6 ? 280 : tile == 4 ? 100 : 24, frequencies + 2 * pixels);
   return tiles * (vectors(in) * input + vectors(out) * output) +
-         (a.mode == Mode::weight_gradient ? summed_product(tiles, frequencies * round_up(in, 8), out)
-                                          : product(tiles, frequencies * in, out, tiles < 7 ? tiles : 7));
+         (a.mode == Mode::weight_gradient
+              ? summed_product(tiles, frequencies * round_up(in, 8), out)
+              : product(products / frequencies, frequencies * in, out, tiles < 7 ? tiles : 7));
 }
 
 }  // namespace estimate
@@ -113,11 +147,14 @@ constexpr Algorithm choose(const Problem& a, Policy policy) {
   Algorithm best = Algorithm::direct;
   const bool summed = a.mode != Mode::weight_gradient || a.batched;
   if (policy.numerics == Numerics::exact || !a.is_3x3() || !summed) return best;
-  constexpr Algorithm others[] = {Algorithm::winograd_2x2, Algorithm::winograd_4x4};
+  constexpr Algorithm others[] = {Algorithm::winograd_2x2, Algorithm::winograd_4x4, Algorithm::winograd_6x6};
   for (const Algorithm other : others) {
     const int tile = winograd_tile(other);
-    const bool whole_windows = tile % a.pool_h == 0 && tile % a.pool_w == 0;
-    if (whole_windows && cycles(other, a) < cycles(best, a)) best = other;
+    const TiledSide side(tile, tile);
+    const bool whole_windows = side.size % a.pool_h == 0 && side.size % a.pool_w == 0 &&
+                               side.small_size % a.pool_h == 0 && side.small_size % a.pool_w == 0;
+    const bool exists = tile < 6 || a.mode != Mode::weight_gradient;
+    if (whole_windows && exists && cycles(other, a) < cycles(best, a)) best = other;
   }
   return best;
 }

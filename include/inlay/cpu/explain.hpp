@@ -39,7 +39,8 @@ void explain_launch(const Plan& plan, Policy policy, std::string& text) {
     std::snprintf(line, sizeof line, "%6d", L);
     text += line;
     const bool pixelwise = p.is_pixelwise();
-    for (const Algorithm a : {Algorithm::direct, Algorithm::winograd_2x2, Algorithm::winograd_4x4})
+    for (const Algorithm a :
+         {Algorithm::direct, Algorithm::winograd_2x2, Algorithm::winograd_4x4, Algorithm::winograd_6x6})
       text += thousands(!pixelwise && (a == Algorithm::direct || p.is_3x3()), cycles(a, p));
     text += std::string("   ") + name_of(chosen) + ": " + describe(plan, L) + "\n";
   }
@@ -49,7 +50,7 @@ template <class P, int... L>
 std::string explain(Policy policy, std::integer_sequence<int, L...>) {
   std::string text = "CPU, vectors of " + std::to_string(lanes) +
                      " floats; thousands of cycles that a sample takes one thread, estimated\n"
-                     "launch    direct    F(2x2)    F(4x4)   chosen\n";
+                     "launch    direct    F(2x2)    F(4x4)    F(6x6)   chosen\n";
   const Plan plan = thaw(P::plan);
   (explain_launch<P, L>(plan, policy, text), ...);
   return text;

@@ -9,6 +9,8 @@
 
 #include <inlay/cpu/vector.hpp>
 
+#include <type_traits>
+
 namespace inlay::cpu::winograd {
 
 /// The one-dimensional transforms of tiles of `Tile` outputs: from `tile`, 3 or `patch` values to `patch`, `tile` or 3.
@@ -121,6 +123,84 @@ struct Transforms<4> {
   }
 };
 
+/// F(6 x 6, 3 x 3), interpolated at 0, +-1/2, +-2, infinity and +-1, frequencies in that order: forward only. About
+/// four times the rounding error of F(4 x 4).
+template <>
+struct Transforms<6> {
+  static constexpr int tile = 6, patch = 8;
+
+  template <class V>
+  INLAY_INLINE static void input(const V (&d)[8], V (&t)[8]) {
+    const V even_h = d[6] + 4 * d[2] - 5 * d[4], odd_h = 2 * d[1] - 2.5f * d[3] + 0.5f * d[5];
+    const V even_2 = d[6] + 0.25f * d[2] - 1.25f * d[4], odd_2 = 0.5f * d[1] - 2.5f * d[3] + 2 * d[5];
+    const V even_1 = d[2] + d[6] - 4.25f * d[4], odd_1 = d[1] + d[5] - 4.25f * d[3];
+    t[0] = d[0] - d[6] + 5.25f * (d[4] - d[2]);
+    t[1] = even_h + odd_h;
+    t[2] = even_h - odd_h;
+    t[3] = even_2 + odd_2;
+    t[4] = even_2 - odd_2;
+    t[5] = d[7] - d[1] + 5.25f * (d[3] - d[5]);
+    t[6] = even_1 + odd_1;
+    t[7] = even_1 - odd_1;
+  }
+  template <class V>
+  INLAY_INLINE static void weight(const V (&g)[3], V (&t)[8]) {
+    constexpr float h = 1.0f / 45, two = 1.0f / 90, one = -2.0f / 9;
+    const V even_h = h * (g[0] + 0.25f * g[2]), odd_h = h * (0.5f * g[1]);
+    const V even_2 = two * (g[0] + 4 * g[2]), odd_2 = two * (2 * g[1]);
+    const V even_1 = one * (g[0] + g[2]), odd_1 = one * g[1];
+    t[0] = g[0];
+    t[1] = even_h + odd_h;
+    t[2] = even_h - odd_h;
+    t[3] = even_2 + odd_2;
+    t[4] = even_2 - odd_2;
+    t[5] = g[2];
+    t[6] = even_1 + odd_1;
+    t[7] = even_1 - odd_1;
+  }
+  template <class V>
+  INLAY_INLINE static void output(const V (&m)[8], V (&y)[6]) {
+    const V even_h = m[1] + m[2], odd_h = m[1] - m[2], even_2 = m[3] + m[4], odd_2 = m[3] - m[4];
+    const V even_1 = m[6] + m[7], odd_1 = m[6] - m[7];
+    y[0] = m[0] + even_1 + even_2 + 32 * even_h;
+    y[1] = odd_1 + 2 * odd_2 + 16 * odd_h;
+    y[2] = even_1 + 4 * even_2 + 8 * even_h;
+    y[3] = odd_1 + 8 * odd_2 + 4 * odd_h;
+    y[4] = even_1 + 16 * even_2 + 2 * even_h;
+    y[5] = m[5] + odd_1 + 32 * odd_2 + odd_h;
+  }
+};
+
+/// F(4 x 4, 3 x 3) with the first six of F(6 x 6)'s frequencies, and its transformed weights: the factors that differ
+/// are the input's.
+struct SmallTransforms {
+  static constexpr int tile = 4, patch = 6;
+
+  template <class V>
+  INLAY_INLINE static void input(const V (&d)[6], V (&t)[6]) {
+    const V even_h = 3 * d[2] - 0.75f * d[4], odd_h = 1.5f * d[1] - 0.375f * d[3];
+    const V even_2 = 3 * d[4] - 0.75f * d[2], odd_2 = 6 * d[3] - 1.5f * d[1];
+    t[0] = d[0] + d[4] - 4.25f * d[2];
+    t[1] = even_h + odd_h;
+    t[2] = even_h - odd_h;
+    t[3] = even_2 + odd_2;
+    t[4] = even_2 - odd_2;
+    t[5] = d[5] + d[1] - 4.25f * d[3];
+  }
+  template <class V>
+  INLAY_INLINE static void output(const V (&m)[6], V (&y)[4]) {
+    const V even_h = m[1] + m[2], odd_h = m[1] - m[2], even_2 = m[3] + m[4], odd_2 = m[3] - m[4];
+    y[0] = m[0] + even_2 + 32 * even_h;
+    y[1] = 2 * odd_2 + 16 * odd_h;
+    y[2] = 4 * even_2 + 8 * even_h;
+    y[3] = m[5] + 8 * odd_2 + 4 * odd_h;
+  }
+};
+
+/// Of an axis of a tile: Transforms<Tile>, or those of the smaller tiles beside it.
+template <int Tile, bool Small>
+using TransformsOf = std::conditional_t<Small, SmallTransforms, Transforms<Tile>>;
+
 /// Rows of a transform that share most of their sums, two at a time.
 template <int Out>
 inline constexpr int row_pairs[3][2] = {{0, 5}, {1, 2}, {3, 4}};
@@ -155,19 +235,45 @@ INLAY_INLINE void square(Transform transform, Read read, Write write) {
   });
 }
 
+/// The same in loops, for the larger tiles: columns first, then rows, by transforms of their own. What lies between
+/// them does not fit into registers anyway.
+template <int InDown, int OutDown, int InAcross, int OutAcross, class Down, class Across, class Read, class Write>
+INLAY_INLINE void rectangle(Down down, Across across, Read read, Write write) {
+  Vector half[OutDown][InAcross];
+#pragma GCC unroll 1
+  for (int j = 0; j < InAcross; ++j) {
+    Vector column[InDown], t[OutDown];
+    unroll<InDown>([&](int i) INLAY_LAMBDA { column[i] = read(i, j); });
+    down(column, t);
+    unroll<OutDown>([&](int i) INLAY_LAMBDA { half[i][j] = t[i]; });
+  }
+#pragma GCC unroll 1
+  for (int i = 0; i < OutDown; ++i) {
+    Vector t[OutAcross];
+    across(half[i], t);
+    unroll<OutAcross>([&](int j) INLAY_LAMBDA { write(i, j, t[j]); });
+  }
+}
+
 // The transforms of tiles in memory. They are functions of few sizes and not inlined, so that kernels of equal sizes
 // share them: unrolled as they are, a compiler takes long over each.
 
 /// B^T d B of Channels channels (whole vectors). rows: where each of the patch's rows begins, pixels being PixelFloats
-/// apart; frequency f goes to `to + f * Step`.
-template <int Tile, int Channels, int PixelFloats, int Step>
+/// apart; frequency (i, j) goes to `to + (i * Transforms<Tile>::patch + j) * Step`.
+template <int Tile, bool SmallDown, bool SmallAcross, int Channels, int PixelFloats, int Step>
 [[gnu::noinline]] void transform_input(const float* const (&rows)[Transforms<Tile>::patch], float* to) {
-  using T = Transforms<Tile>;
-  for (int c = 0; c < Channels; c += lanes)
-    square<T::patch, T::patch>([](const auto& d, auto& v) INLAY_LAMBDA { T::input(d, v); },
-                               [&](int i, int j) INLAY_LAMBDA { return load_vector(rows[i] + c + j * PixelFloats); },
-                               [&](int i, int j, Vector v)
-                                   INLAY_LAMBDA { store_vector(to + (i * T::patch + j) * Step + c, v); });
+  using Down = TransformsOf<Tile, SmallDown>;
+  using Across = TransformsOf<Tile, SmallAcross>;
+  auto down = [](const auto& d, auto& v) INLAY_LAMBDA { Down::input(d, v); };
+  auto across = [](const auto& d, auto& v) INLAY_LAMBDA { Across::input(d, v); };
+  for (int c = 0; c < Channels; c += lanes) {
+    auto read = [&](int i, int j) INLAY_LAMBDA { return load_vector(rows[i] + c + j * PixelFloats); };
+    auto write = [&](int i, int j, Vector v)
+                     INLAY_LAMBDA { store_vector(to + (i * Transforms<Tile>::patch + j) * Step + c, v); };
+    if constexpr (Tile == 6)
+      rectangle<Down::patch, Down::patch, Across::patch, Across::patch>(down, across, read, write);
+    else square<Down::patch, Down::patch>(down, read, write);
+  }
 }
 
 /// A dy A^T of Channels channels of an image with rows of RowFloats.
@@ -181,24 +287,32 @@ template <int Tile, int Channels, int RowFloats, int Step>
         [&](int i, int j, Vector d) INLAY_LAMBDA { store_vector(to + (i * T::patch + j) * Step + k, d); });
 }
 
-/// A^T m A of Channels channels (whole vectors); frequency f of `m` lies at f * Step: pixels[Tile][Tile][Channels].
-template <int Tile, int Channels, int Step>
+/// A^T m A of Channels channels (whole vectors), from frequencies that lie as transform_input puts them:
+/// pixels[Tile][Tile][Channels].
+template <int Tile, bool SmallDown, bool SmallAcross, int Channels, int Step>
 [[gnu::noinline]] void transform_output(const float* m, float* pixels) {
-  using T = Transforms<Tile>;
-  for (int k = 0; k < Channels; k += lanes)
-    square<T::patch, Tile>([](const auto& x, auto& y) INLAY_LAMBDA { T::output(x, y); },
-                           [&](int i, int j) INLAY_LAMBDA { return load_vector(m + (i * T::patch + j) * Step + k); },
-                           [&](int i, int j, Vector y)
-                               INLAY_LAMBDA { store_vector(pixels + (i * Tile + j) * Channels + k, y); });
+  using Down = TransformsOf<Tile, SmallDown>;
+  using Across = TransformsOf<Tile, SmallAcross>;
+  auto down = [](const auto& x, auto& y) INLAY_LAMBDA { Down::output(x, y); };
+  auto across = [](const auto& x, auto& y) INLAY_LAMBDA { Across::output(x, y); };
+  for (int k = 0; k < Channels; k += lanes) {
+    auto read = [&](int i, int j)
+                    INLAY_LAMBDA { return load_vector(m + (i * Transforms<Tile>::patch + j) * Step + k); };
+    auto write = [&](int i, int j, Vector y) INLAY_LAMBDA { store_vector(pixels + (i * Tile + j) * Channels + k, y); };
+    if constexpr (Tile == 6) rectangle<Down::patch, Down::tile, Across::patch, Across::tile>(down, across, read, write);
+    else square<Down::patch, Down::tile>(down, read, write);
+  }
 }
 
 /// G g G^T of a vector of channels; g[3 r + s]. Frequency f goes to `to + f * step`.
 template <int Tile>
 [[gnu::noinline]] void transform_weights(const Vector (&g)[9], float* to, std::int64_t step) {
   using T = Transforms<Tile>;
-  square<3, T::patch>([](const auto& x, auto& u) INLAY_LAMBDA { T::weight(x, u); },
-                      [&](int r, int s) INLAY_LAMBDA { return g[3 * r + s]; },
-                      [&](int i, int j, Vector v) INLAY_LAMBDA { store_vector(to + (i * T::patch + j) * step, v); });
+  auto weight = [](const auto& x, auto& u) INLAY_LAMBDA { T::weight(x, u); };
+  auto read = [&](int r, int s) INLAY_LAMBDA { return g[3 * r + s]; };
+  auto write = [&](int i, int j, Vector v) INLAY_LAMBDA { store_vector(to + (i * T::patch + j) * step, v); };
+  if constexpr (Tile == 6) rectangle<3, T::patch, 3, T::patch>(weight, weight, read, write);
+  else square<3, T::patch>(weight, read, write);
 }
 
 /// G^T u G of a vector of channels; u[f]. Tap 3 r + s goes to `to + (3 r + s) * step`.

@@ -1,6 +1,6 @@
-// Convolution kernels by Winograd's F(4x4, 3x3) and F(2x2, 3x3): the same Runners as in convolution.hpp, for 3x3
-// windows of stride 1 with enough channels. One sample at a time, a block of tiles at a time: input transform, a matrix
-// product for each frequency, output transform with the epilogue on each tile.
+// Convolution kernels by Winograd's F(6x6, 3x3), F(4x4, 3x3) and F(2x2, 3x3): the same Runners as in convolution.hpp,
+// for 3x3 windows of stride 1 with enough channels. One sample at a time, a block of tiles at a time: input transform,
+// a matrix product for each frequency, output transform with the epilogue on each tile.
 #pragma once
 
 #include <inlay/cpu/convolution.hpp>
@@ -20,11 +20,13 @@ struct TileRows {
   }
 };
 
-/// Tiles of Tile x Tile over an H x W image, in blocks that share the transformed weights while those are in the cache.
+/// Tiles over an H x W image, row by row, in blocks that share the transformed weights while those are in the cache.
 /// TileFloats: what a tile takes up in V and M.
 template <int Tile, int Height, int Width, int Rows, int TileFloats>
 struct TileBlocks {
-  static constexpr int rows = (Height + Tile - 1) / Tile, columns = (Width + Tile - 1) / Tile, count = rows * columns;
+  static constexpr TiledSide down{Tile, Height}, across{Tile, Width};
+  static constexpr bool mixed = down.small > 0 || across.small > 0;
+  static constexpr int columns = across.count(), count = down.count() * columns;
   /// A multiple of Rows: all of a small image, otherwise what leaves a cache of 1 MiB its room for the weights. Few
   /// registers pass twice over what has reached the first level.
   static constexpr int block = [] {
@@ -38,17 +40,62 @@ struct TileBlocks {
   static constexpr int next(int remaining) { return remaining <= most ? remaining : block; }
   /// Frequencies are an odd number of rows apart, so that they do not fall on the same cache sets.
   static constexpr int pitch = round_up(most, Rows) | 1;
-  /// Rows of the padded image up to the last that the tiles before `tile` need.
-  static constexpr int rows_before(int tile) { return (tile - 1) / columns * Tile + Tile + 2; }
+  /// The first row, or column, of the padded image that a tile needs.
+  static constexpr int row(int tile) { return down.first(tile / columns); }
+  static constexpr int column(int tile) { return across.first(tile % columns); }
+  /// Rows of it up to the last that the tiles before `tile` need.
+  static constexpr int rows_before(int tile) { return down.first((tile - 1) / columns + 1) + 2; }
   /// Most rows of it that a block needs, wherever it begins: threads may share an image.
   static constexpr int image_rows = [] {
     int kept = 0;
     for (int first = 0; first < count; ++first) {
-      const int needed = rows_before(first + most < count ? first + most : count) - first / columns * Tile;
+      const int needed = rows_before(first + most < count ? first + most : count) - row(first);
       kept = needed > kept ? needed : kept;
     }
     return kept;
   }();
+};
+
+/// In which order the tiles of a block lie, so that those that need a frequency are neighbours: first those that are
+/// small across only, then the large ones, the small ones down only, and the small ones both ways. (Frequencies that
+/// small tiles need come first along each side.)
+template <class Tiles>
+struct TileOrder {
+  int of_kind[5] = {};  // where each kind begins
+  int place[Tiles::most];
+
+  TileOrder(int first, int count) {
+    if constexpr (!Tiles::mixed) {
+      of_kind[2] = of_kind[3] = of_kind[4] = count;
+      for (int t = 0; t < count; ++t) place[t] = t;
+    } else {
+      for (int t = 0; t < count; ++t) ++of_kind[kind(first + t) + 1];
+      for (int k = 0; k < 4; ++k) of_kind[k + 1] += of_kind[k];
+      int next[4] = {of_kind[0], of_kind[1], of_kind[2], of_kind[3]};
+      for (int t = 0; t < count; ++t) place[t] = next[kind(first + t)]++;
+    }
+  }
+  /// The places of the tiles that need frequency (i, j).
+  Share::Part needing(int i, int j) const {
+    const bool large_down = i >= Tiles::down.small_size + 2, large_across = j >= Tiles::across.small_size + 2;
+    return {of_kind[large_across ? 1 : 0], of_kind[large_down ? 2 : large_across ? 3 : 4]};
+  }
+  static constexpr bool is_small_down(int tile) { return Tiles::down.is_small(tile / Tiles::columns); }
+  static constexpr bool is_small_across(int tile) { return Tiles::across.is_small(tile % Tiles::columns); }
+
+  /// Calls f<is small down, is small across>().
+  template <class F>
+  static void with_kind(int tile, F f) {
+    if constexpr (!Tiles::mixed) return f.template operator()<false, false>();
+    else if (is_small_down(tile))
+      return is_small_across(tile) ? f.template operator()<true, true>() : f.template operator()<true, false>();
+    else return is_small_across(tile) ? f.template operator()<false, true>() : f.template operator()<false, false>();
+  }
+
+ private:
+  static constexpr int kind(int tile) {
+    return is_small_down(tile) ? (is_small_across(tile) ? 3 : 2) : is_small_across(tile) ? 0 : 1;
+  }
 };
 
 /// Is the operand an image as it lies in memory, its channels whole vectors?
@@ -110,6 +157,7 @@ struct WinogradPass {
   static constexpr int rows = vector_registers == 32 ? (shape.vectors >= 3 ? 7 : 14) : 6;
   static constexpr int width = shape.vectors * lanes, panels = (OutC + width - 1) / width, out_pitch = panels * width;
   using Tiles = TileBlocks<Tile, OutH, OutW, rows, frequencies*(Image::channels + out_pitch)>;
+  using Order = TileOrder<Tiles>;
   using Pool = typename E::pool;
   static constexpr bool pools = Pool::height * Pool::width > 1;
   static constexpr int channels = Image::channels;
@@ -151,29 +199,33 @@ struct WinogradPass {
     float* m = v + v_floats;
     float* pixels = m + m_floats;
     const auto part = share.of(Tiles::count);
-    int filled = part.first / Tiles::columns * Tile;
+    int filled = Tiles::row(part.first);
     for (int first = part.first, count = 0; first < part.end; first += count) {
       count = Tiles::next(part.end - first);
+      const Order order(first, count);
       const int needed = Tiles::rows_before(first + count);
       Corners::gather(image, slots, sample, filled, needed);
       filled = needed;
       for (int t = 0; t < count; ++t) {
         const float* rows_of_tile[T::patch];
-        Corners::find(slots, sample, (first + t) / Tiles::columns * Tile, (first + t) % Tiles::columns * Tile, image,
-                      rows_of_tile);
-        winograd::transform_input<Tile, channels, Corners::pixel_floats, Tiles::pitch * channels>(rows_of_tile,
-                                                                                                  v + t * channels);
+        Corners::find(slots, sample, Tiles::row(first + t), Tiles::column(first + t), image, rows_of_tile);
+        Order::with_kind(first + t, [&]<bool Down, bool Across>() {
+          winograd::transform_input<Tile, Down, Across, channels, Corners::pixel_floats, Tiles::pitch * channels>(
+              rows_of_tile, v + order.place[t] * channels);
+        });
       }
-      const int row = first / Tiles::columns * Tile;
+      const int row = Tiles::row(first);
       Ahead ahead{Read::at(slots, sample, Loaded::row_bytes != 0 ? needed + Image::first_row : row),
                   Stored::at(slots, sample, row / Pool::height)};
-      for (int f = 0; f < frequencies; ++f)
+      for (int f = 0; f < frequencies; ++f) {
+        const auto tiles = order.needing(f / T::patch, f % T::patch);
         for (int panel = 0; panel < panels; ++panel)
-          for (int t = 0; t < count; t += TileRows<rows>::part(count - t))
-            ahead = multiply(count - t, v + (std::int64_t{f} * Tiles::pitch + t) * channels,
+          for (int t = tiles.first; t < tiles.end; t += TileRows<rows>::part(tiles.end - t))
+            ahead = multiply(tiles.end - t, v + (std::int64_t{f} * Tiles::pitch + t) * channels,
                              memory.packed + (std::int64_t{f} * panels + panel) * In * width,
                              m + (std::int64_t{f} * Tiles::pitch + t) * out_pitch + panel * width, ahead);
-      for (int t = 0; t < count; ++t) finish_tile(slots, sample, first + t, m + t * out_pitch, pixels);
+      }
+      for (int t = 0; t < count; ++t) finish_tile(slots, sample, first + t, m + order.place[t] * out_pitch, pixels);
     }
   }
 
@@ -193,11 +245,14 @@ struct WinogradPass {
 
   /// Output transform of one tile, then the epilogue on its pixels inside the image.
   static void finish_tile(const Slot* slots, int sample, int tile, const float* m, float* pixels) {
-    winograd::transform_output<Tile, out_pitch, Tiles::pitch * out_pitch>(m, pixels);
-    const int p = tile / Tiles::columns * Tile, q = tile % Tiles::columns * Tile;
+    Order::with_kind(tile, [&]<bool Down, bool Across>() {
+      winograd::transform_output<Tile, Down, Across, out_pitch, Tiles::pitch * out_pitch>(m, pixels);
+    });
+    const int p = Tiles::row(tile), q = Tiles::column(tile);
+    const int height = Tiles::down.size_of(tile / Tiles::columns), width = Tiles::across.size_of(tile % Tiles::columns);
     float* pooled = pixels + Tile * Tile * out_pitch;
-    for (int i = 0; i < Tile && p + i < OutH; ++i) {
-      for (int j = 0; j < Tile && q + j < OutW; ++j) {
+    for (int i = 0; i < height && p + i < OutH; ++i) {
+      for (int j = 0; j < width && q + j < OutW; ++j) {
         float* to = pooled + (i % Pool::height * Tile + j) * out_pitch;
         run_row<typename E::main, OutC>(slots, sample, 0, p + i, q + j, 0, OutC,
                                         from(pixels + (i * Tile + j) * out_pitch), [&](int c, auto v) {
@@ -208,14 +263,18 @@ struct WinogradPass {
         if (i % Pool::height == Pool::height - 1)
           pool_row<Pool, typename E::post, Tile, OutC, out_pitch>(slots, sample, (p + i) / Pool::height, pooled,
                                                                   q / Pool::width,
-                                                                  (OutW - q < Tile ? OutW - q : Tile) / Pool::width);
+                                                                  (OutW - q < width ? OutW - q : width) / Pool::width);
     }
   }
 };
 
+constexpr int padded_side(int tile, int extent) {
+  const TiledSide side(tile, extent);
+  return side.first(side.count()) + 2;
+}
 /// The 3x3 operand of one sample with its halo, for whole tiles of Height x Width outputs.
 template <int Tile, int Height, int Width, int Channels, int OutH, int OutW, int PadTop, int PadLeft>
-using WinogradImage = PaddedImage<Height, Width, Channels, round_up(OutH, Tile) + 2, round_up(OutW, Tile) + 2, -PadTop,
+using WinogradImage = PaddedImage<Height, Width, Channels, padded_side(Tile, OutH), padded_side(Tile, OutW), -PadTop,
                                   -PadLeft, 1, 1, round_up(Channels, lanes)>;
 template <int Tile, class G>
 using WinogradInput = WinogradImage<Tile, G::H, G::W, G::C, G::P, G::Q, G::pad_top, G::pad_left>;
@@ -299,8 +358,8 @@ requires(winograd_tile(Choice) >
           const int row = i / Tiles::columns * tile, column = i % Tiles::columns * tile;
           const float* rows_of_tile[T::patch];
           Corners::find(slots, n, row, column, image, rows_of_tile);
-          winograd::transform_input<tile, Image::channels, Corners::pixel_floats, tile_pitch * Image::channels>(
-              rows_of_tile, v + tiles * Image::channels);
+          winograd::transform_input<tile, false, false, Image::channels, Corners::pixel_floats,
+                                    tile_pitch * Image::channels>(rows_of_tile, v + tiles * Image::channels);
           winograd::transform_gradient<tile, pitch, Gradient::columns * pitch, tile_pitch * pitch>(
               dy + (row * Gradient::columns + column) * pitch, d + tiles * pitch);
         }
