@@ -114,7 +114,7 @@ void run(benchmark::State& state) {
 
 template <class Kernel, Algorithm A, class L>
 void add(const std::string& name) {
-  const char* algorithms[] = {"matrix", "compressed", "winograd_2x2", "winograd_4x4", "direct"};
+  const char* algorithms[] = {"matrix", "compressed", "winograd_2x2", "winograd_4x4", "winograd_6x6", "direct"};
   const bool chosen = cpu::choose(cpu::problem<Kernel>, {}) == A;
   benchmark::RegisterBenchmark((name + " " + algorithms[static_cast<int>(A)] + (chosen ? " chosen" : "")).c_str(),
                                run<Kernel, A, L>)
@@ -128,7 +128,7 @@ void add(const std::string& name) {
 template <class L, Algorithm A>
 void add_layer(const std::string& name, bool first = false) {
   add<typename L::Forward, A, L>(name + " forward");
-  add<typename L::WeightGradient, A, L>(name + " weight_gradient");
+  if constexpr (A != Algorithm::winograd_6x6) add<typename L::WeightGradient, A, L>(name + " weight_gradient");
   if (!first) add<typename L::DataGradient, A, L>(name + " data_gradient");
 }
 /// With each algorithm that a 3x3 layer may take.
@@ -137,6 +137,7 @@ void add_layer(const std::string& name) {
   add_layer<L, Algorithm::direct>(name);
   add_layer<L, Algorithm::winograd_2x2>(name);
   add_layer<L, Algorithm::winograd_4x4>(name);
+  add_layer<L, Algorithm::winograd_6x6>(name);
 }
 
 }  // namespace

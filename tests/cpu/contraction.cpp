@@ -26,9 +26,11 @@ TEST_CASE("3x3 convolutions and their gradients agree with the reference on the 
   check_winograd<ContractionGraph<28, 28, 32, 64, 3, 3, 1, 1>>(2);
 }
 TEST_CASE("Winograd's algorithm handles partial tiles, odd channels, valid and wide padding") {
-  MESSAGE("growth of rounding errors by F(4x4, 3x3), at most: " << test::winograd_growth());
+  MESSAGE("growth of rounding errors, at most: " << test::winograd_growth_of<4>() << " by F(4x4, 3x3), "
+                                                 << test::winograd_growth_of<6>() << " by F(6x6, 3x3)");
   check_winograd<ContractionGraph<14, 14, 64, 64, 3, 3, 1, 1>>(2);
   check_winograd<ContractionGraph<6, 6, 17, 33, 3, 3, 1, 1>>();
+  check_winograd<ContractionGraph<15, 22, 32, 32, 3, 3, 1, 1>>(2);
   check_winograd<ContractionGraph<20, 28, 17, 20, 3, 3, 1, 1>>(1);  // threads begin inside a row of tiles
   check_winograd<ContractionGraph<7, 13, 8, 48, 3, 3>>();
   check_winograd<ContractionGraph<9, 5, 24, 9, 3, 3, 1, 2>>();

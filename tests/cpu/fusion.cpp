@@ -45,7 +45,9 @@ void check_sums(const std::vector<Sum>& sums, double roundings, Algorithm algori
   for (const Sum& s : sums) largest = std::fmax(largest, s.magnitude);
   for (std::size_t i = 0; i < sums.size(); ++i) {
     const int tile = cpu::winograd_tile(algorithm);
-    const double growth = tile == 2 ? winograd_growth<2>() : winograd_growth<4>();
+    const double growth = tile == 2   ? winograd_growth_of<2>()
+                          : tile == 4 ? winograd_growth_of<4>()
+                                      : winograd_growth_of<6>();
     const double bound = rounding_bound(roundings, tile > 0 ? growth * largest : sums[i].magnitude);
     const double error = std::fabs(value(i) - sums[i].value) / bound;
     if (!(error <= worst)) worst = error;
@@ -222,6 +224,12 @@ TEST_CASE("images of bytes are rescaled on their way into a convolution") {
   check_rescaled<Layer<9, 7, 3, 10, 3, 2>, Algorithm::direct>(1, 2);
   check_rescaled<Layer<9, 7, 10, 20, 3>, Algorithm::winograd_4x4>(3, 2);
   check_rescaled<Layer<9, 7, 10, 20, 3>, Algorithm::winograd_2x2>(3, 2);
+  for (int threads : {1, 2, 3}) {  // 6 + 4 by 6 + 6 + 4, all small, all large, and threads that share rows of tiles
+    check_rescaled<Layer<10, 16, 10, 20, 3>, Algorithm::winograd_6x6>(3, threads);
+    check_rescaled<Layer<9, 7, 10, 70, 3>, Algorithm::winograd_6x6>(3, threads);
+    check_rescaled<Layer<12, 6, 33, 20, 3>, Algorithm::winograd_6x6>(2, threads);
+    check_rescaled<Layer<28, 25, 9, 16, 3>, Algorithm::winograd_6x6>(1, threads);
+  }
   check_rescaled<Layer<2, 3, 33, 70, 3>, Algorithm::winograd_2x2>(2, 3);
   check_rescaled<Layer<1, 1, 70, 10, 1>, Algorithm::matrix>(5, 2);
   check_rescaled<Layer<3, 5, 70, 10, 1>, Algorithm::matrix>(3, 2);
@@ -230,6 +238,8 @@ TEST_CASE("a pooled convolution stores both what was pooled and the maxima with 
   check_pooled<Layer<6, 10, 9, 20, 3>, Algorithm::direct, 2>(3, 2);
   check_pooled<Layer<6, 10, 9, 20, 3>, Algorithm::winograd_4x4, 2>(3, 2);
   check_pooled<Layer<8, 8, 16, 64, 3>, Algorithm::winograd_4x4, 4>(2, 1);
+  check_pooled<Layer<10, 16, 9, 20, 3>, Algorithm::winograd_6x6, 2>(3, 2);
+  check_pooled<Layer<12, 18, 16, 64, 3>, Algorithm::winograd_6x6, 2>(1, 3);
   check_pooled<Layer<6, 10, 9, 20, 3>, Algorithm::winograd_2x2, 2>(3, 2);
   check_pooled<Layer<9, 6, 4, 17, 5>, Algorithm::direct, 3>(1, 2);
   check_pooled<Layer<4, 4, 20, 33, 1>, Algorithm::direct, 2>(2, 1);
@@ -242,6 +252,8 @@ TEST_CASE("the data gradient reads through the gradients of pooling and relu") {
   check_data_gradient<Layer<8, 6, 3, 64, 5>, Algorithm::direct, false>(2, 1);
   check_data_gradient<Layer<10, 6, 9, 32, 3>, Algorithm::winograd_4x4, false>(2, 2);
   check_data_gradient<Layer<6, 10, 9, 20, 3>, Algorithm::winograd_4x4, false>(2, 2);
+  check_data_gradient<Layer<10, 16, 9, 20, 3>, Algorithm::winograd_6x6>(3, 2);
+  check_data_gradient<Layer<16, 10, 9, 32, 3>, Algorithm::winograd_6x6, false>(2, 2);
   check_data_gradient<Layer<8, 12, 5, 16, 3, 2>, Algorithm::direct>(2, 3);
   check_data_gradient<Layer<4, 6, 40, 24, 1>, Algorithm::matrix>(3, 2);
 }

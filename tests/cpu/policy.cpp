@@ -58,9 +58,11 @@ TEST_CASE("the algorithm of a convolution is the one estimated to take least") {
     return choose({mode, true, size, size, in, size, size, out, window, window, 1, 1, pad, pad, 1, 1, 1}, policy);
   };
   for (const Mode mode : {Mode::forward, Mode::data_gradient, Mode::weight_gradient}) {
-    CHECK(chosen(28, 64, 64, mode) == Algorithm::winograd_4x4);
+    const bool weights = mode == Mode::weight_gradient;
+    CHECK(chosen(28, 64, 64, mode) == (weights ? Algorithm::winograd_4x4 : Algorithm::winograd_6x6));
+    CHECK(chosen(8, 64, 64, mode) == Algorithm::winograd_4x4);  // 4 + 4 by 4 + 4 takes the weights of fewer frequencies
     CHECK(chosen(28, 64, 64, mode, exact) == Algorithm::direct);
-    CHECK(chosen(2, 64, 64, mode) != Algorithm::winograd_4x4);  // most of a 4 x 4 tile would be wasted
+    CHECK(winograd_tile(chosen(2, 64, 64, mode)) < 4);  // most of a 4 x 4 tile would be wasted
     CHECK(chosen(28, 64, 64, mode, {}, 5) == Algorithm::direct);
     CHECK(chosen(28, 64, 64, mode, {}, 1) == Algorithm::matrix);
   }
@@ -69,12 +71,25 @@ TEST_CASE("the algorithm of a convolution is the one estimated to take least") {
   CHECK(chosen(1, 64, 64, Mode::forward, in_bf16, 1) == Algorithm::compressed);
   CHECK(chosen(1, 64, 64, Mode::weight_gradient, in_bf16, 1) == Algorithm::matrix);
 }
+TEST_CASE("a side is tiled with the fewest products") {
+  auto tiles = [](int tile, int extent) {
+    const cpu::TiledSide side(tile, extent);
+    CHECK(side.first(side.count()) >= extent);
+    return std::pair(side.large, side.small);
+  };
+  CHECK(tiles(6, 28) == std::pair(4, 1));
+  CHECK(tiles(6, 32) == std::pair(4, 2));
+  CHECK(tiles(6, 8) == std::pair(0, 2));
+  CHECK(tiles(6, 5) == std::pair(1, 0));
+  CHECK(tiles(6, 4) == std::pair(0, 1));
+  CHECK(tiles(4, 29) == std::pair(8, 0));
+}
 TEST_CASE("explain names the algorithm of each contraction, and the policy's") {
   using Net = nn::Sequential<nn::Input<28, 28, 32>, nn::Conv2D<64, 3, nn::Same, nn::Relu>, nn::Conv2D<64, 1>,
                              nn::Flatten, nn::Dense<10>>;
   auto has = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
   const std::string fast = cpu::explain<Net>(), stated = cpu::explain<Net, Numerics::exact, Precision::bf16>();
-  CHECK(has(fast, "Winograd F(4x4, 3x3): conv2d 3x3 32->64"));
+  CHECK(has(fast, "Winograd F(6x6, 3x3): conv2d 3x3 32->64"));
   CHECK(has(fast, "matrix product: conv2d 1x1 64->64"));
   CHECK(has(stated, "direct sums: conv2d 3x3 32->64"));
   CHECK(has(stated, "matrix product with weights in bf16: "));

@@ -39,14 +39,27 @@ double growth_of(void (*input)(const float (&)[Patch], float (&)[Patch]),
   return result * result;
 }
 
-/// Of F(Tile x Tile, 3 x 3); by itself, of whatever the CPU chooses.
-template <int Tile = 4>
-double winograd_growth() {
+/// Of F(Tile x Tile, 3 x 3).
+template <int Tile>
+double winograd_growth_of() {
   using T = cpu::winograd::Transforms<Tile>;
   const double forward = growth_of(&T::template input<float>, &T::template output<float>, &T::template weight<float>);
-  const double gradient =
-      growth_of(&T::template input<float>, &T::template weight_gradient<float>, &T::template gradient<float>);
-  return std::max(forward, gradient);
+  if constexpr (Tile == 6) {  // with the small tiles beside it; it has no weight gradient
+    using Small = cpu::winograd::SmallTransforms;
+    auto weight = +[](const float(&g)[3], float(&t)[6]) {
+      float all[8];
+      T::weight(g, all);
+      std::copy(all, all + 6, t);
+    };
+    return std::max(forward, growth_of(&Small::input<float>, &Small::output<float>, weight));
+  } else {
+    const double gradient =
+        growth_of(&T::template input<float>, &T::template weight_gradient<float>, &T::template gradient<float>);
+    return std::max(forward, gradient);
+  }
 }
+
+/// Of whatever the CPU chooses.
+inline double winograd_growth() { return std::max(winograd_growth_of<4>(), winograd_growth_of<6>()); }
 
 }  // namespace inlay::test

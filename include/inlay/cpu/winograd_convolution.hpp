@@ -10,12 +10,13 @@
 namespace inlay::cpu {
 
 /// Sizes of register tiles: of the rows that remain, `part` are computed next. Few rows keep the multipliers waiting,
-/// so that a little more than Rows is two halves.
+/// so that a little more than Rows is two halves; less than Rows is a half and a quarter where that is fewer rows.
 template <int Rows>
 struct TileRows {
   static constexpr int half = Rows / 2 + 1, quarter = (half + 1) / 2;
   static constexpr int part(int remaining) {
-    if (remaining > half) return remaining > Rows && remaining <= 2 * half ? half : Rows;
+    if (remaining > Rows) return remaining <= 2 * half ? half : Rows;
+    if (remaining > half) return remaining <= half + quarter && half + quarter < Rows ? half : Rows;
     return remaining > quarter ? half : quarter;
   }
 };
@@ -200,6 +201,8 @@ struct WinogradPass {
     float* pixels = m + m_floats;
     const auto part = share.of(Tiles::count);
     int filled = Tiles::row(part.first);
+    // Rows that another thread stores to, too, are not fetched: each would take them from the other.
+    const char* own_end = Stored::at(slots, sample, Tiles::down.first(part.end / Tiles::columns) / Pool::height);
     for (int first = part.first, count = 0; first < part.end; first += count) {
       count = Tiles::next(part.end - first);
       const Order order(first, count);
@@ -220,10 +223,12 @@ struct WinogradPass {
       for (int f = 0; f < frequencies; ++f) {
         const auto tiles = order.needing(f / T::patch, f % T::patch);
         for (int panel = 0; panel < panels; ++panel)
-          for (int t = tiles.first; t < tiles.end; t += TileRows<rows>::part(tiles.end - t))
+          for (int t = tiles.first; t < tiles.end; t += TileRows<rows>::part(tiles.end - t)) {
+            if (ahead.write >= own_end) ahead.write = reinterpret_cast<const char*>(m);
             ahead = multiply(tiles.end - t, v + (std::int64_t{f} * Tiles::pitch + t) * channels,
                              memory.packed + (std::int64_t{f} * panels + panel) * In * width,
                              m + (std::int64_t{f} * Tiles::pitch + t) * out_pitch + panel * width, ahead);
+          }
       }
       for (int t = 0; t < count; ++t) finish_tile(slots, sample, first + t, m + order.place[t] * out_pitch, pixels);
     }
