@@ -22,7 +22,7 @@ struct HaloWeights {
   static constexpr Precision precision = P::precision;
   static constexpr bool backward = Halo::backward, transposed = !backward && precision != Precision::tf32;
   static constexpr bool in_quads = backward || transposed;
-  static constexpr bool copied = is_copied<precision, Halo::G::K, typename C::b>;
+  static constexpr bool copied = P::b_copied;
 
   using Registers = float[S::columns * S::depth / S::threads < 4 ? 4 : S::columns * S::depth / S::threads];
 
@@ -34,7 +34,7 @@ struct HaloWeights {
   /// Global memory to registers, or to shared memory when the thread has waited for that.
   template <class Slots>
   INLAY_DEVICE static void fetch(const Slots& slots, const Place& at, int step, [[maybe_unused]] Registers& w) {
-    if constexpr (copied) {
+    if constexpr (copied && copies_go_on) {
       copy(slots, at, step);
     } else if constexpr (in_quads) {
       INLAY_UNROLL
@@ -52,7 +52,7 @@ struct HaloWeights {
 
   /// Registers to shared memory.
   INLAY_DEVICE static void place(const Place& at, int step, const Registers& w) {
-    if constexpr (copied) return;
+    if constexpr (copied && copies_go_on) return;
     const auto words = shared_array<std::uint32_t>(0, Halo::bytes / 4);
     const int first = first_chunk(step);
     if constexpr (in_quads) {
@@ -149,7 +149,7 @@ struct HaloWeights {
       if (from >= 0) {
         const auto v = slots.template view<Load::element>(Load::slot).load4(from);
         INLAY_UNROLL
-        for (int e = 0; e < 4; ++e) w[e] = static_cast<float>(v[e]);
+        for (int e = 0; e < 4; ++e) w[e] = widen<storage_t<Load::element>>(v[e]);
       } else {
         INLAY_UNROLL
         for (int e = 0; e < 4; ++e) w[e] = 0;

@@ -45,7 +45,7 @@ INLAY_DEVICE float element_of_a(const Slots& slots, Pixel pixel, Tap tap, int gr
 template <class C, class Slots>
 INLAY_DEVICE float weight(const Slots& slots, bool inside, int position) {
   using Load = PlainLoad<typename C::b>;
-  return inside ? static_cast<float>(slots.template view<Load::element>(Load::slot)[position]) : 0.0f;
+  return inside ? widen<storage_t<Load::element>>(slots.template view<Load::element>(Load::slot)[position]) : 0.0f;
 }
 /// B of a forward pass: depth counts R x S x C/groups.
 template <class C, class Slots>
