@@ -3,9 +3,11 @@
 #include "contraction_check.hpp"
 #include "on_device.hpp"
 
+#include <set>
+
 using namespace inlay;
 using namespace inlay::test;
-using inlay::cuda::HaloTile, inlay::cuda::under_policy_t;
+using inlay::cuda::HaloTile, inlay::cuda::Policy, inlay::cuda::under_policy_t;
 
 namespace {
 
@@ -15,22 +17,22 @@ using ReadAsIs = kernel::Body<kernel::Load<Slot, stored_in(P), Index>>;
 template <Precision P, int Slot, class Index>
 using ReadNegated = kernel::Body<kernel::Load<Slot, stored_in(P), Index>, kernel::Apply<MapOp::negate, 0>>;
 
-template <Precision P, class G, Element W = stored_in(P)>
+template <Policy P, class G, Element W = stored_in(P)>
 using NarrowForward =
     under_policy_t<P,
                    kernel::Contraction<Mode::forward, G, true, ReadAsIs<P, 0, X<G>>,
                                        kernel::Body<kernel::Load<1, W, Weights<G>>>, kernel::Epilogue<Write<2, Y<G>>>>>;
-template <Precision P, class G, Element W = stored_in(P)>
+template <Policy P, class G, Element W = stored_in(P)>
 using NarrowDataGradient =
     under_policy_t<P,
                    kernel::Contraction<Mode::data_gradient, G, true, ReadAsIs<P, 0, Y<G>>,
                                        kernel::Body<kernel::Load<1, W, Weights<G>>>, kernel::Epilogue<Write<2, X<G>>>>>;
-template <Precision P, class G, class A, class B>
+template <Policy P, class G, class A, class B>
 using WeightGradientOf =
     under_policy_t<P, kernel::Contraction<Mode::weight_gradient, G, true, A, B, kernel::Epilogue<Write<2, Weights<G>>>,
                                           Write<3, kernel::Strides<0, 0, 0, 0, 1>>>>;
 
-template <Precision P, class G>
+template <Policy P, class G>
 using PlainWeightGradient = WeightGradientOf<P, G, ReadAsIs<P, 0, X<G>>, ReadAsIs<P, 1, Y<G>>>;
 
 template <Precision P>
@@ -42,7 +44,7 @@ Argument narrow(const std::vector<float>& values) {
 double at(const std::vector<float>& v, int i) { return double{v[static_cast<std::size_t>(i)]}; }
 
 /// All three products of a geometry, exactly.
-template <Precision P, class G>
+template <Policy P, class G>
 void check_copied(int samples) {
   CAPTURE(name_of(P));
   if (!device_has(P)) return;
@@ -88,11 +90,33 @@ void check_copied(int samples) {
   exact(minus_dy[2], minus_dw);
   exact(minus_dy[3], minus_db);
 }
-template <class G>
+template <class G, TileSize Tile = TileSize{}>
 void check_copied(const char* what, int samples) {
   CAPTURE(what);
-  check_copied<Precision::bf16, G>(samples);
-  check_copied<Precision::fp16, G>(samples);
+  check_copied<Policy{Precision::bf16, Tile}, G>(samples);
+  check_copied<Policy{Precision::fp16, Tile}, G>(samples);
+}
+
+/// How a geometry is multiplied, by mode.
+template <Precision P, class G>
+struct Walks {
+  template <class Contraction>
+  using Of = typename inlay::cuda::ContractionRunner<Contraction>::Multiplier::Walk;
+  using Forward = Of<NarrowForward<P, G>>;
+  using Data = Of<NarrowDataGradient<P, G>>;
+  using Weight = Of<PlainWeightGradient<P, G>>;
+};
+
+/// Are the chunks that a warp loads at a time, eight neighbouring lines', on different banks?
+template <class Lines>
+bool banks_differ() {
+  for (int c = 0; c < Lines::chunks; ++c)
+    for (int line = 0; line < Lines::count; line += 8) {
+      std::set<int> banks;
+      for (int i = line; i < line + 8; ++i) banks.insert(Lines::chunk_at(i, c) % 8);
+      if (banks.size() != 8) return false;
+    }
+  return true;
 }
 
 }  // namespace
@@ -158,4 +182,75 @@ TEST_CASE("a copied slab takes the place of the last one, where there is no room
   static_assert(HaloTile<NarrowForward<Precision::bf16, G>>::slabs > 1 &&
                 HaloTile<NarrowForward<Precision::bf16, G>>::slab_buffers == 1);
   check_copied<G>("20x28x64, 5x5", 1);
+}
+
+TEST_CASE("without a halo tile operands are copied, too, transposed where memory is contiguous across the depth") {
+  using G = Square<1, 1, 72, 40, 1>;
+  using InBf16 = Walks<Precision::bf16, G>;
+  static_assert(std::is_same_v<InBf16::Forward, inlay::cuda::TensorWalk<NarrowForward<Precision::bf16, G>>>);
+  static_assert(InBf16::Forward::A::copied && !InBf16::Forward::A::transposed);
+  static_assert(InBf16::Forward::B::copied && InBf16::Forward::B::transposed);
+  static_assert(InBf16::Data::A::copied && !InBf16::Data::A::transposed);
+  static_assert(InBf16::Data::B::copied && !InBf16::Data::B::transposed);
+  static_assert(InBf16::Weight::A::copied && InBf16::Weight::A::transposed);
+  static_assert(InBf16::Weight::B::copied && InBf16::Weight::B::transposed);
+  using InFp16 = Walks<Precision::fp16, G>;  // which scales gradients
+  static_assert(InFp16::Forward::A::copied && InFp16::Forward::B::copied);
+  static_assert(!InFp16::Data::A::copied && InFp16::Data::B::copied);
+  static_assert(InFp16::Weight::A::copied && !InFp16::Weight::B::copied);
+  using Odd = Walks<Precision::bf16, Square<1, 1, 36, 20, 1>>;
+  static_assert(!Odd::Forward::A::copied && !Odd::Forward::B::copied);
+  static_assert(!Odd::Data::A::copied && !Odd::Weight::A::copied && !Odd::Weight::B::copied);
+  using Grouped = Walks<Precision::bf16, Square<5, 5, 16, 32, 3, 3, 1, 1, 1, 4>>;  // of 4 and 8 channels
+  static_assert(!Grouped::Forward::A::copied && Grouped::Forward::B::copied);
+  static_assert(Grouped::Data::A::copied && Grouped::Data::B::copied);
+  static_assert(!Grouped::Weight::A::copied && Grouped::Weight::B::copied);
+}
+
+TEST_CASE("dense layers of copied operands, whose samples and features fill no tile") {
+  check_copied<Square<1, 1, 72, 40, 1>>("72 to 40", 5);
+  check_copied<Square<1, 1, 8, 8, 1>>("8 to 8", 70);
+  check_copied<Square<1, 1, 160, 24, 1>>("160 to 24", 67);
+  check_copied<Square<1, 37, 48, 56, 1>>("matrices of 37 rows", 2);
+  using Deep = Square<1, 1, 1160, 72, 1>;
+  CHECK(inlay::cuda::Product<NarrowForward<Precision::bf16, Deep>>::splits(9) > 1);
+  check_copied<Deep>("1160 to 72, in parts", 9);
+}
+
+TEST_CASE("strided, dilated, grouped and 1 x 1 convolutions of copied operands") {
+  check_copied<Square<9, 8, 16, 24, 3, 3, 1, 2>>("3x3, stride 2", 2);
+  check_copied<Square<7, 9, 24, 40, 1, 1, 0, 2>>("1x1, stride 2", 3);
+  check_copied<Square<6, 7, 40, 16, 1>>("1x1", 2);
+  check_copied<Square<8, 7, 8, 16, 3, 3, 2, 1, 2>>("3x3, dilation 2", 2);
+  check_copied<Square<6, 5, 32, 16, 3, 3, 1, 1, 1, 2>>("3x3, two groups", 2);
+  check_copied<Square<5, 5, 16, 32, 3, 3, 1, 1, 1, 4>>("3x3, groups of 4 to 8 channels", 2);
+}
+
+TEST_CASE("other channels of such layers are not copied") {
+  check_copied<Square<1, 1, 36, 20, 1>>("36 to 20", 5);
+  check_copied<Square<1, 1, 24, 10, 1>>("24 to 10: one of both", 5);
+  check_copied<Square<9, 8, 12, 8, 3, 3, 1, 2>>("3x3, stride 2, of 12", 2);
+}
+
+TEST_CASE("copied operands in tiles of all sizes") {
+  check_copied<Square<1, 1, 80, 48, 1>, TileSize{64, 16}>("64 x 16", 3);
+  check_copied<Square<1, 1, 80, 48, 1>, TileSize{128, 32}>("128 x 32", 3);
+  check_copied<Square<5, 6, 72, 136, 1>, TileSize{128, 128}>("128 x 128", 5);
+  check_copied<Square<5, 6, 264, 72, 1>, TileSize{256, 64}>("256 x 64", 5);
+}
+
+TEST_CASE("copied operands are loaded from different banks") {
+  using Dense = Square<1, 1, 256, 128, 1>;
+  CHECK(banks_differ<Walks<Precision::bf16, Dense>::Forward::A>());
+  CHECK(banks_differ<Walks<Precision::bf16, Dense>::Data::B>());
+  auto of_tile = []<TileSize Tile>() {
+    using Walk = typename inlay::cuda::ContractionRunner<
+        PlainWeightGradient<Policy{Precision::bf16, Tile}, Dense>>::Multiplier::Walk;
+    return banks_differ<typename Walk::A>() && banks_differ<typename Walk::B>();
+  };
+  CHECK(of_tile.operator()<TileSize{64, 16}>());
+  CHECK(of_tile.operator()<TileSize{64, 32}>());
+  CHECK(of_tile.operator()<TileSize{64, 64}>());
+  CHECK(of_tile.operator()<TileSize{128, 128}>());
+  CHECK(of_tile.operator()<TileSize{256, 64}>());
 }

@@ -24,12 +24,12 @@ INLAY_DEVICE void copy_async(const Shared<Chunk>& to, int i, const Global<const 
 #else
   constexpr int whole = 16 / sizeof(T);
   Chunk chunk = {};
-  if (count == whole) {
-    chunk = *reinterpret_cast<const Chunk*>(&from[at]);
-  } else if (count > 0) {
+  if (count == 0 || count == whole) {  // no branch, so that several copies' loads can be under way
+    const Chunk there = *reinterpret_cast<const Chunk*>(&from[count > 0 ? at : 0]);
+    for (int word = 0; word < 4; ++word) chunk[word] = count > 0 ? there[word] : 0;
+  } else {
     T elements[whole] = {};
-    for (int e = 0; e < whole; ++e)
-      if (e < count) elements[e] = from[at + e];
+    for (int e = 0; e < count; ++e) elements[e] = from[at + e];
     __builtin_memcpy(&chunk, elements, 16);
   }
   to[i] = chunk;

@@ -86,8 +86,7 @@ struct HaloWeights {
   /// Where chunk c of a line lies: of a depth if `transposed`, else of a column. Eight lines' chunks lie on different
   /// banks.
   INLAY_HOST_DEVICE static constexpr int chunk_at(int line, int c) {
-    if constexpr (!transposed) return Tiles::chunk_at(line, c);
-    else return line * line_chunks + (c ^ (modulo(line * line_chunks / 8, line_chunks)));
+    return Tiles::template chunk_at<line_chunks>(line, c);
   }
 
   static constexpr int line_chunks = transposed ? S::columns / 8 : 4;
@@ -123,22 +122,19 @@ struct HaloWeights {
   /// Eight along the columns, or the depth.
   template <class Slots>
   INLAY_DEVICE static void copy(const Slots& slots, const Place& at, int step) {
-    using Load = PlainLoad<typename C::b>;
     const auto chunks = shared_array<Chunk>(0, Halo::bytes / 16);
-    const Global<const storage_t<Load::element>> weights = slots.template view<Load::element>(Load::slot);
     constexpr int count = lines * line_chunks;
     INLAY_UNROLL
     for (int i = 0; i < ceil_divide(count, S::threads); ++i) {
       const int chunk = at.thread + i * S::threads, line = quotient(chunk, line_chunks), c = modulo(chunk, line_chunks);
       if (count % S::threads != 0 && chunk >= count) break;
       const int from = transposed ? position(at, step, line, 8 * c) : position(at, step, 8 * c, line);
-      copy_async<true>(chunks, first_chunk(step) + chunk_at(line, c), weights, from, from >= 0 ? 8 : 0);
+      copy_weights<C>(slots, chunks, first_chunk(step) + chunk_at(line, c), from);
     }
   }
   template <class Slots>
   INLAY_DEVICE static float weight_at(const Slots& slots, const Place& at, int step, int depth, int column) {
-    const int from = position(at, step, depth, column);
-    return weight<C>(slots, from >= 0, from);
+    return weight<C>(slots, position(at, step, depth, column));
   }
   /// Four along the columns, or the depth.
   template <class Slots>
