@@ -19,12 +19,12 @@
 
 #include <cmath>
 #include <inlay/core/bfloat16.hpp>
+#include <inlay/core/float16.hpp>
 #include <inlay/core/host_device.hpp>
 #include <inlay/cuda/dim3.hpp>
+#include <type_traits>
 
 #if defined(__CUDACC__)
-
-#include <type_traits>
 
 #define INLAY_DEVICE __device__ __forceinline__
 
@@ -204,15 +204,36 @@ INLAY_HOST_DEVICE inline float maximum(float a, float b) { return b > a ? b : a;
 INLAY_HOST_DEVICE inline float minimum(float a, float b) { return b < a ? b : a; }
 INLAY_HOST_DEVICE inline bool is_finite(float x) { return std::isfinite(x); }
 
-/// x rounded to the nearest, even where there are two: one instruction from sm_80 on.
-INLAY_DEVICE Bfloat16 round_to_bf16(float x) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-  Bfloat16 rounded;
-  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(rounded.bits) : "f"(x));
-  return rounded;
-#else
-  return Bfloat16(x);
+/// x as a T holds it: the nearest, even where there are two. One instruction; to Bfloat16 from sm_80 on.
+template <class T>
+INLAY_DEVICE T round_to(float x) {
+#if defined(__CUDA_ARCH__)
+  T rounded;
+  if constexpr (std::is_same_v<T, Float16>) {
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(rounded.bits) : "f"(x));
+    return rounded;
+  }
+#if __CUDA_ARCH__ >= 800
+  if constexpr (std::is_same_v<T, Bfloat16>) {
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(rounded.bits) : "f"(x));
+    return rounded;
+  }
 #endif
+#endif
+  return static_cast<T>(x);
+}
+
+/// What is stored as a T, as a float.
+template <class T>
+INLAY_DEVICE float widen(T stored) {
+#if defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, Float16>) {
+    float x;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(stored.bits));
+    return x;
+  }
+#endif
+  return static_cast<float>(stored);
 }
 
 INLAY_DEVICE float exp_fast(float x) {

@@ -83,7 +83,7 @@ struct HaloTile {
 
   /// Is a slab copied as it lies (halo_slab.hpp)? Then the next one is on its way while this one is multiplied, if
   /// there is room for both.
-  static constexpr bool copied = is_copied<P::precision, P::tap_channels, typename C::a>;
+  static constexpr bool copied = P::a_copied;
   static constexpr int slab_buffers = copied && slabs > 1 && bytes_with(slab_chunks) + slab_bytes <= 48 * 1024 ? 2 : 1;
   static constexpr int bytes = slab_buffers * slab_bytes + 2 * weight_bytes;
 

@@ -9,6 +9,7 @@
 // The four warps lie below each other: warp w computes 16 rows of each band of 64, and all columns.
 #pragma once
 
+#include <inlay/cuda/integers.hpp>
 #include <inlay/cuda/operands.hpp>
 #include <inlay/cuda/tensor_core.hpp>
 #include <inlay/cuda/unroll.hpp>
@@ -49,8 +50,12 @@ struct TensorTiles {
       shared[word_of<false>(at.thread) * S::columns + line_of<false>(at.thread) + 8 * i] = side.of_line[i];
   }
 
-  /// Where chunk c of a line lies.
-  INLAY_HOST_DEVICE static constexpr int chunk_at(int line, int c) { return line * 4 + (c ^ (line / 2 % 4)); }
+  /// Where chunk c of a line of `Chunks` lies. Eight neighbouring lines' lie on different banks.
+  template <int Chunks = 4>
+  INLAY_HOST_DEVICE static constexpr int chunk_at(int line, int c) {
+    constexpr int ways = Chunks < 8 ? Chunks : 8;
+    return line * Chunks + (c ^ modulo(quotient(line, 8 / ways), ways));
+  }
 
   /// A thread's word of every line that it brings, and the first of these.
   template <bool AlongDepth>
