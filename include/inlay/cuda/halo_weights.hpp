@@ -78,19 +78,27 @@ struct HaloWeights {
     else return load_matrices<false>(chunks, first + chunk_at(8 * j + l % 8 + l / 16 * 8, 2 * half + l / 8 % 2));
   }
 
-  /// Where a step's begin: behind the slabs.
-  INLAY_DEVICE static int first_chunk(int step) {
-    return Halo::bytes / 16 - (2 - modulo(step, 2)) * (Halo::weight_bytes / 16);
+  /// The same product's weights for all columns.
+  template <class Chunks>
+  INLAY_DEVICE static std::uint64_t matrix(Chunks chunks, int first, int half) {
+    const int at = transposed ? chunk_at(16 * half, 0) : chunk_at(0, 2 * half);
+    return shared_matrix<16 * run_chunks>(chunks.address(first + at), 16 * chunk_at(0, run_chunks));
   }
 
+  /// Where a step's begin: before the slabs, so that they are aligned as warpgroup.hpp asks.
+  INLAY_DEVICE static int first_chunk(int step) { return modulo(step, 2) * (Halo::weight_bytes / 16); }
+
   /// Where chunk c of a line lies: of a depth if `transposed`, else of a column. Eight lines' chunks lie on different
-  /// banks.
+  /// banks. A line of more than 128 bytes is in two parts: the first 128 of all lines, then the others.
   INLAY_HOST_DEVICE static constexpr int chunk_at(int line, int c) {
     if constexpr (!transposed) return Tiles::chunk_at(line, c);
-    else return line * line_chunks + (c ^ (modulo(line * line_chunks / 8, line_chunks)));
+    else
+      return (c / run_chunks * S::depth + line) * run_chunks +
+             (c % run_chunks ^ modulo(line * run_chunks / 8, run_chunks));
   }
 
   static constexpr int line_chunks = transposed ? S::columns / 8 : 4;
+  static constexpr int run_chunks = line_chunks < 8 ? line_chunks : 8;  // that lie together
 
   // A thread's quads: the same of every so many lines.
   static constexpr int line_quads = (transposed ? S::columns : S::depth) / 4,

@@ -12,6 +12,7 @@
 #include <inlay/cuda/operands.hpp>
 #include <inlay/cuda/tensor_core.hpp>
 #include <inlay/cuda/unroll.hpp>
+#include <inlay/cuda/warpgroup.hpp>
 
 namespace inlay::cuda {
 
@@ -98,10 +99,15 @@ struct TensorTiles {
   /// A warp's rows of A in the two chunks of one product: rows 0 to 7, 8 to 15 of a chunk; the same of the next.
   using Fragments = std::uint32_t[S::passes][4];
 
-  /// sums += A * B for one product; load(j) gives B's fragments of columns 8 j to 8 j + 15 (chunk 0 of columns 0 to 7,
-  /// chunk 1; the same of columns 8 to 15).
-  template <class Load>
-  INLAY_DEVICE static void multiply_columns(const Fragments& a, Sums& sums, Load load) {
+  /// sums += A * B for one product, or the start of it (finish_products). B is given as a matrix in shared memory
+  /// (warpgroup.hpp), and load(j) gives its fragments of columns 8 j to 8 j + 15 (chunk 0 of columns 0 to 7, chunk 1;
+  /// the same of columns 8 to 15).
+  template <bool Transposed, class Load>
+  INLAY_DEVICE static void multiply_columns(const Fragments& a, Sums& sums, std::uint64_t matrix, Load load) {
+    if (has_warpgroups()) {
+      start_products<precision, Transposed>(sums, a, matrix);
+      return;
+    }
     INLAY_UNROLL
     for (int j = 0; j < blocks; j += 2) {
       std::uint32_t b[4];
@@ -113,6 +119,10 @@ struct TensorTiles {
         multiply_fragments<precision>(sums[i][j + 1], a[i], right);
       }
     }
+  }
+  /// Before what has been multiplied is written over, and before the sums are used.
+  INLAY_DEVICE static void finish_products(Sums& sums) {
+    if (has_warpgroups()) wait_products<0>(sums);
   }
   INLAY_DEVICE static void copy(const Chunk& from, std::uint32_t (&to)[4]) {
     INLAY_UNROLL

@@ -30,6 +30,7 @@ struct TensorWalk : TensorTiles<C> {
     fetch(slots, table, at, begin, samples, a, b, side);
     Tiles::template place<a_along_depth>(tiles, 0, at.thread, a);
     Tiles::template place<b_along_depth>(tiles, S::rows, at.thread, b);
+    fence_shared_writes();
     sync_threads();
     for (int step = 0; step < steps; ++step) {
       const int now = step % 2 * buffer, next = buffer - now;
@@ -38,7 +39,9 @@ struct TensorWalk : TensorTiles<C> {
       if (step + 1 < steps) {
         Tiles::template place<a_along_depth>(tiles, next / words, at.thread, a);
         Tiles::template place<b_along_depth>(tiles, next / words + S::rows, at.thread, b);
+        fence_shared_writes();
       }
+      Tiles::finish_products(sums);
       sync_threads();
     }
     GradientScale<C>(slots).undo(sums);
@@ -130,7 +133,8 @@ struct TensorWalk : TensorTiles<C> {
         const int line = first + i * S::band + warp() * 16 + l % 16;
         Tiles::copy(load_matrices<false>(chunks, Tiles::chunk_at(line, c + l / 16)), a[i]);
       }
-      Tiles::multiply_columns(a, sums, [&](int j) {
+      const int columns = Tiles::chunk_at(first + S::rows, c);
+      Tiles::template multiply_columns<false>(a, sums, shared_matrix<64>(chunks.address(columns)), [&](int j) {
         const int line = first + S::rows + 8 * j + l % 8 + l / 16 * 8;
         return load_matrices<false>(chunks, Tiles::chunk_at(line, c + l / 8 % 2));
       });
