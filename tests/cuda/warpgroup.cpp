@@ -258,7 +258,7 @@ TEST_CASE("the emulator reports products of what is not there, and sums that are
     CHECK(report_on<Mistake::other_sums>() ==
           "starts products that are added to other sums than those under way: wait_products is missing");
     CHECK(report_on<Mistake::write_b>() ==
-          "writes byte 544 of shared memory, which several lanes of warp 0 read with no barrier between: a data race");
+          "writes byte 544 of shared memory, which thread 4 read with no barrier between: a data race");
     CHECK(report_on<Mistake::never_wait>() == "ends with products that it has not waited for");
     CHECK(report_on<Mistake::none>() == "");
   });

@@ -36,7 +36,7 @@ INLAY_HOST_DEVICE constexpr std::uint64_t shared_matrix(std::size_t address, int
 namespace inlay::cuda {
 
 /// Is there such an instruction? Where there is not, the functions below do nothing.
-INLAY_DEVICE constexpr bool has_warpgroups() {
+INLAY_DEVICE bool has_warpgroups() {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   return true;
 #else

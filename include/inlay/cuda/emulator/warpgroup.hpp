@@ -29,21 +29,21 @@ class SharedMatrix {
     if (bits & ~std::uint64_t{0xc0003fff3fff3fff}) report("multiplies by a matrix with bits that should be 0");
   }
 
-  float element(int depth, int column) const {
+  /// The register's worth of elements that begins there, neighbours along the lines. `checked`: as an access of the
+  /// running thread.
+  std::uint32_t word(int depth, int column, bool checked) const {
     const std::size_t at = address(static_cast<std::size_t>(depth), static_cast<std::size_t>(column));
-    if (at + size > running.shared_bytes)
+    if (at + 4 > running.shared_bytes)
       report("multiplies by byte " + std::to_string(at) + " of " + std::to_string(running.shared_bytes) +
              " in shared memory: out of bounds");
-    Machine::mine().access_matrix(at / 4 * 4);
+    if (checked) Machine::mine().access_matrix(at);
     std::uint32_t word;
-    std::memcpy(&word, running.shared + at / 4 * 4, sizeof word);
-    float elements[2];
-    unpack<P>(word, elements);
-    return elements[at % 4 / size];
+    std::memcpy(&word, running.shared + at, sizeof word);
+    return word;
   }
 
  private:
-  static constexpr std::size_t size = P == Precision::tf32 ? 4 : 2, each = 16 / size;  // bytes, elements a chunk
+  static constexpr std::size_t size = P == Precision::tf32 ? 4 : 2;  // bytes of an element
 
   static std::size_t field(std::uint64_t bits, int from) { return (bits >> from & 0x3fff) << 4; }
 
@@ -76,13 +76,17 @@ class Products {
           rows[i][half][k] =
               all.in_lane(running.thread % 32 / 4 * 4 + k / each % 4).registers[half + k / (4 * each) * 2][k % each];
     }
-    for (int j = 0; j < Blocks; ++j) read_block(j, [](int, int, float) {});  // nobody may write from now on
+    for (int j = 0; j < Blocks; ++j) read_block(j, [](int, int, std::uint32_t) {});  // nobody may write from now on
   }
 
   void operator()(float* sums) const {
     for (int j = 0; j < Blocks; ++j) {
       float b[depth][2];
-      read_block(j, [&](int k, int column, float value) { b[k][column] = value; });
+      read_block(j, [&](int k, int column, std::uint32_t word) {
+        float elements[each];
+        unpack<P>(word, elements);
+        for (int e = 0; e < each; ++e) b[Transposed ? k : k + e][Transposed ? column + e : column] = elements[e];
+      });
       for (int i = 0; i < Bands; ++i)
         for (int s = 0; s < 4; ++s) {
           float& sum = sums[(i * Blocks + j) * 4 + s];
@@ -92,11 +96,14 @@ class Products {
   }
 
  private:
+  /// f(depth, column of the thread's two, word) for each word of the thread's columns in block j. Of the eight lanes
+  /// that have these columns, one does so as an access.
   template <class F>
   void read_block(int j, F f) const {
-    for (int k = 0; k < depth; ++k)
-      for (int column = 0; column < 2; ++column)
-        f(k, column, matrix.element(k, 8 * j + running.thread % 4 * 2 + column));
+    const bool checked = j % 8 == running.thread % 32 / 4;
+    for (int k = 0; k < depth; k += Transposed ? 1 : each)
+      for (int column = 0; column < 2; column += Transposed ? each : 1)
+        f(k, column, matrix.word(k, 8 * j + running.thread % 4 * 2 + column, checked));
   }
 
   SharedMatrix<P, Transposed> matrix;
