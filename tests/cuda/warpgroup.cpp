@@ -19,6 +19,12 @@ struct AskForWarpgroups {
   static constexpr int threads = 32;
   static INLAY_DEVICE void run(Global<int> answer) { answer[0] = has_warpgroups() ? 1 : 0; }
 };
+struct FirstByte {
+  static INLAY_DEVICE void run(Global<int> address) {
+    address[0] = static_cast<int>(shared_array<Chunk>(0, 1).address(0) % 1024);
+  }
+};
+
 bool device_has_warpgroups() {
   const Stream stream;
   DeviceBuffer<int> answer(1);
@@ -26,8 +32,8 @@ bool device_has_warpgroups() {
   return test::on_host(answer, stream)[0] == 1;
 }
 
-/// sums = a * b + sums for a of 128 x Depth and b of Depth x Columns, the depth in products of 32 bytes. b's lines of
-/// LineBytes begin at byte 2048, behind them lies what no product may read; each thread places elements on its own.
+/// c += a * b for a of 128 x depth and b of depth x Columns, in products of 32 bytes of the depth. b's lines of
+/// LineBytes begin at byte 2048 and end with shared memory.
 template <Precision P, bool Transposed, int LineBytes, int Columns>
 struct MultiplyAll {
   static constexpr Precision precision = P;
@@ -151,11 +157,6 @@ TEST_CASE("products of a warpgroup are those of matrices that lie transposed") {
   });
 }
 TEST_CASE("shared memory begins at a multiple of 1024 bytes") {
-  struct FirstByte {
-    static INLAY_DEVICE void run(Global<int> address) {
-      address[0] = static_cast<int>(shared_array<Chunk>(0, 1).address(0) % 1024);
-    }
-  };
   const Stream stream;
   DeviceBuffer<int> address(1);
   launch<FirstByte>({}, 32, 16, stream, address.view());
