@@ -1,8 +1,8 @@
 // What kernels may use: indices, barriers, warp operations, checked views of memory, mathematics. Intrinsics are
-// here, in tensor_core.hpp and in async_copy.hpp only. Each has two bodies: nvcc's below, where each name is one
-// instruction and views are plain pointers, and the emulator's (INLAY_CUDA_EMULATOR, for g++ and clang++), where the
-// same kernel runs on the CPU, a fibre per thread, and defects are reported: access out of bounds, shared memory read
-// before it was written, barriers that not all threads reach, data races in shared memory.
+// here, in tensor_core.hpp, warpgroup.hpp and async_copy.hpp only. Each has two bodies: nvcc's below, where each name
+// is one instruction and views are plain pointers, and the emulator's (INLAY_CUDA_EMULATOR, for g++ and clang++), where
+// the same kernel runs on the CPU, a fibre per thread, and defects are reported: access out of bounds, shared memory
+// read before it was written, barriers that not all threads reach, data races in shared memory.
 //
 //   struct Scale {
 //     static constexpr int threads = 256;                       // if given: the block size, known to the compiler
@@ -152,10 +152,11 @@ class Shared {
   T* elements;
 };
 
-/// `count` elements from byte `byte_offset` of the shared memory that the launch gave the block.
+/// `count` elements from byte `byte_offset` of the shared memory that the launch gave the block, which begins at a
+/// multiple of 1024.
 template <class T>
 INLAY_DEVICE Shared<T> shared_array(int byte_offset, [[maybe_unused]] int count) {
-  extern __shared__ __align__(16) unsigned char inlay_shared_memory[];
+  extern __shared__ __align__(1024) unsigned char inlay_shared_memory[];
   return Shared<T>(reinterpret_cast<T*>(inlay_shared_memory + byte_offset));
 }
 

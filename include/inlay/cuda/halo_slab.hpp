@@ -98,7 +98,8 @@ struct HaloSlab {
         INLAY_UNROLL
         for (int e = 0; e < 4; ++e) values[i][e] = scaled(values[i][e]);
         Tiles::put_quad(
-            words, 0, [&](int c) { return Halo::chunk_at(pixel_at(pixel), c); }, quad, values[i].values);
+            words, Halo::first_chunk(slab), [&](int c) { return Halo::chunk_at(pixel_at(pixel), c); }, quad,
+            values[i].values);
       }
     }
   }

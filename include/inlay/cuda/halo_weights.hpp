@@ -69,22 +69,10 @@ struct HaloWeights {
     }
   }
 
-  /// The fragments of product `half` of a step for columns 8 j to 8 j + 15: columns 0 to 7 of a chunk of the depth, of
-  /// the next; the same of columns 8 to 15.
-  template <class Chunks>
-  INLAY_DEVICE static Chunk load(Chunks chunks, int first, int half, int j) {
-    const int l = lane();
-    if constexpr (transposed) return load_matrices<true>(chunks, first + chunk_at(16 * half + l % 16, j + l / 16));
-    else return load_matrices<false>(chunks, first + chunk_at(8 * j + l % 8 + l / 16 * 8, 2 * half + l / 8 % 2));
-  }
+  /// Where a step's begin: before the slabs, so that they are aligned as warpgroup.hpp asks.
+  INLAY_DEVICE static int first_chunk(int step) { return modulo(step, 2) * (Halo::weight_bytes / 16); }
 
-  /// Where a step's begin: behind the slabs.
-  INLAY_DEVICE static int first_chunk(int step) {
-    return Halo::bytes / 16 - (2 - modulo(step, 2)) * (Halo::weight_bytes / 16);
-  }
-
-  /// Where chunk c of a line lies: of a depth if `transposed`, else of a column. Eight lines' chunks lie on different
-  /// banks.
+  /// Where chunk c of a line lies: of a depth if `transposed`, else of a column.
   INLAY_HOST_DEVICE static constexpr int chunk_at(int line, int c) {
     return Tiles::template chunk_at<line_chunks>(line, c);
   }

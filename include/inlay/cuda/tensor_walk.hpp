@@ -66,12 +66,14 @@ struct TensorWalk : TensorTiles<C> {
     place(at, 0, registers);
     for (int step = 0; step < steps; ++step) {
       if constexpr (copies) wait_copies<buffers - 2>();
+      fence_shared_writes();
       sync_threads();
       fetch(step + buffers - 1);
       if constexpr (P::sided && B::copied)
         if (at.row_tile == 0) add_to_side(first_chunk(step) + a_chunks, at.thread, side);
       multiply_tiles(first_chunk(step), sums);
       if (step + 1 < steps) place(at, step + 1, registers);
+      Tiles::finish_products(sums);
     }
     sync_threads();
     GradientScale<C>(slots).undo(sums);
@@ -245,13 +247,7 @@ struct TensorWalk : TensorTiles<C> {
                       a[i]);
         else Tiles::copy(load_matrices<false>(chunks, first + A::chunk_at(row + l % 16, c + l / 16)), a[i]);
       }
-      Tiles::multiply_columns(a, sums, [&](int j) {
-        if constexpr (B::transposed)
-          return load_matrices<true>(chunks, first + a_chunks + B::chunk_at(8 * c + l % 16, j + l / 16));
-        else
-          return load_matrices<false>(chunks,
-                                      first + a_chunks + B::chunk_at(8 * j + l % 8 + l / 16 * 8, c + l / 8 % 2));
-      });
+      Tiles::template multiply_columns<B::transposed>(a, sums, chunks, first + a_chunks, c / 2);
     }
   }
 };
