@@ -11,8 +11,7 @@ cuda=disabled
 if command -v nvcc >/dev/null && nvidia-smi -L >/dev/null 2>&1; then
   program=fashion_mnist_cuda
   cuda=enabled
-  # Compile for the GPU that is here, not for every one.
-  capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d '.')
+  capability=$(own_arch)  # not for every GPU
 fi
 configure build/quickstart -Dtests=false -Dbenchmarks=false -Dcuda=$cuda ${capability:+"-Dgpu_arch=$capability"}
 ninja -C build/quickstart "examples/$program"

@@ -35,6 +35,12 @@ configure() {
   fi
 }
 
+# own_arch: what to compile CUDA programs for that run on the first GPU here: its compute capability without the dot, 90a
+# for Hopper, whose products of warpgroups are in no other.
+own_arch() {
+  nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | sed -n '1{s/\.//;s/^90$/90a/;p;}'
+}
+
 if ! command -v nvcc >/dev/null && [ -x /usr/local/cuda/bin/nvcc ]; then
   PATH=$PATH:/usr/local/cuda/bin
 fi

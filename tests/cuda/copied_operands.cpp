@@ -1,50 +1,55 @@
-// Contractions of operands that lie in memory as tensor cores multiply them, bf16: copied to shared memory in the
-// background. On integers that bf16 holds nothing is rounded, so that results have to be exact.
+// Contractions of operands that lie in memory as tensor cores multiply them, bf16 or fp16: copied to shared memory in
+// the background. On integers that both hold nothing is rounded, so that results have to be exact.
 #include "contraction_check.hpp"
+#include "on_device.hpp"
+
+#include <set>
 
 using namespace inlay;
 using namespace inlay::test;
-using inlay::cuda::HaloTile, inlay::cuda::under_policy_t;
+using inlay::cuda::HaloTile, inlay::cuda::Policy, inlay::cuda::under_policy_t;
 
 namespace {
 
-template <int Slot, class Index>
-using ReadBf16 = kernel::Body<kernel::Load<Slot, Element::bf16, Index>>;
+template <Precision P, int Slot, class Index>
+using ReadAsIs = kernel::Body<kernel::Load<Slot, stored_in(P), Index>>;
 /// What is multiplied is not what lies there.
-template <int Slot, class Index>
-using ReadNegated = kernel::Body<kernel::Load<Slot, Element::bf16, Index>, kernel::Apply<MapOp::negate, 0>>;
+template <Precision P, int Slot, class Index>
+using ReadNegated = kernel::Body<kernel::Load<Slot, stored_in(P), Index>, kernel::Apply<MapOp::negate, 0>>;
 
-template <class Contraction>
-using InBf16 = under_policy_t<Precision::bf16, Contraction>;
-template <class G, Element W = Element::bf16>
+template <Policy P, class G, Element W = stored_in(P)>
 using NarrowForward =
-    InBf16<kernel::Contraction<Mode::forward, G, true, ReadBf16<0, X<G>>, kernel::Body<kernel::Load<1, W, Weights<G>>>,
-                               kernel::Epilogue<Write<2, Y<G>>>>>;
-template <class G, Element W = Element::bf16>
+    under_policy_t<P,
+                   kernel::Contraction<Mode::forward, G, true, ReadAsIs<P, 0, X<G>>,
+                                       kernel::Body<kernel::Load<1, W, Weights<G>>>, kernel::Epilogue<Write<2, Y<G>>>>>;
+template <Policy P, class G, Element W = stored_in(P)>
 using NarrowDataGradient =
-    InBf16<kernel::Contraction<Mode::data_gradient, G, true, ReadBf16<0, Y<G>>,
-                               kernel::Body<kernel::Load<1, W, Weights<G>>>, kernel::Epilogue<Write<2, X<G>>>>>;
-template <class G, class A, class B>
+    under_policy_t<P,
+                   kernel::Contraction<Mode::data_gradient, G, true, ReadAsIs<P, 0, Y<G>>,
+                                       kernel::Body<kernel::Load<1, W, Weights<G>>>, kernel::Epilogue<Write<2, X<G>>>>>;
+template <Policy P, class G, class A, class B>
 using WeightGradientOf =
-    InBf16<kernel::Contraction<Mode::weight_gradient, G, true, A, B, kernel::Epilogue<Write<2, Weights<G>>>,
-                               Write<3, kernel::Strides<0, 0, 0, 0, 1>>>>;
+    under_policy_t<P, kernel::Contraction<Mode::weight_gradient, G, true, A, B, kernel::Epilogue<Write<2, Weights<G>>>,
+                                          Write<3, kernel::Strides<0, 0, 0, 0, 1>>>>;
 
-template <class G>
-using PlainWeightGradient = WeightGradientOf<G, ReadBf16<0, X<G>>, ReadBf16<1, Y<G>>>;
+template <Policy P, class G>
+using PlainWeightGradient = WeightGradientOf<P, G, ReadAsIs<P, 0, X<G>>, ReadAsIs<P, 1, Y<G>>>;
 
-std::vector<Bfloat16> narrow(const std::vector<float>& values) {
-  std::vector<Bfloat16> result;
-  for (float v : values) result.push_back(Bfloat16(v));
+template <Precision P>
+Argument narrow(const std::vector<float>& values) {
+  std::vector<storage_t<stored_in(P)>> result;
+  for (float v : values) result.emplace_back(v);
   return result;
 }
 double at(const std::vector<float>& v, int i) { return double{v[static_cast<std::size_t>(i)]}; }
 
 /// All three products of a geometry, exactly.
-template <class G>
-void check_copied(const char* what, int samples) {
-  CAPTURE(what);
-  if (!device_has(Precision::bf16)) return;
-  constexpr int x_size = G::H * G::W * G::C, y_size = G::P * G::Q * G::K, w_size = G::R * G::S * G::C * G::K;
+template <Policy P, class G>
+void check_copied(int samples) {
+  CAPTURE(name_of(P));
+  if (!device_has(P)) return;
+  constexpr int x_size = G::H * G::W * G::C, y_size = G::P * G::Q * G::K,
+                w_size = G::R * G::S * G::C / G::groups * G::K;
   const auto x = small_integers(samples * x_size, 1), w = small_integers(w_size, 2),
              dy = small_integers(samples * y_size, 3);
   Sums y(samples * y_size), dx(samples * x_size), dw(w_size), minus_dw(w_size), db(G::K), minus_db(G::K);
@@ -58,26 +63,60 @@ void check_copied(const char* what, int samples) {
     db.add(i % G::K, at(dy, i), 1);
     minus_db.add(i % G::K, at(dy, i), -1);
   }
-  const Argument nx = narrow(x), nw = narrow(w), ndy = narrow(dy);
+  const Argument nx = narrow<P>(x), nw = narrow<P>(w), ndy = narrow<P>(dy);
   auto exact = [](const std::vector<float>& got, const Sums& expected) { CHECK(worst(got, expected, {}, 1) <= 1); };
 
-  exact(run_kernel<NarrowForward<G>>(samples, {nx, nw, output(samples * y_size)})[2], y);
-  exact(run_kernel<NarrowForward<G, Element::f32>>(samples, {nx, {w}, output(samples * y_size)})[2], y);
-  exact(run_kernel<NarrowDataGradient<G>>(samples, {ndy, nw, output(samples * x_size)})[2], dx);
-  exact(run_kernel<NarrowDataGradient<G, Element::f32>>(samples, {ndy, {w}, output(samples * x_size)})[2], dx);
+  exact(run_kernel<NarrowForward<P, G>>(samples, {nx, nw, output(samples * y_size)})[2], y);
+  exact(run_kernel<NarrowForward<P, G, Element::f32>>(samples, {nx, {w}, output(samples * y_size)})[2], y);
 
-  using Plain = PlainWeightGradient<G>;
-  const auto plain = run_kernel<Plain>(samples, {nx, ndy, output(w_size), output(G::K)});
+  const inlay::cuda::Stream stream;
+  const auto state = on_device(std::vector<float>{8, 8, 0, 0}, stream);
+  float* const scale = state.data();  // of gradients, in fp16
+  using Data = NarrowDataGradient<P, G>;
+  using DataOfFloats = NarrowDataGradient<P, G, Element::f32>;
+  exact(run_kernel<Data>(samples, {ndy, nw, output(samples * x_size)}, scale)[2], dx);
+  exact(run_kernel<DataOfFloats>(samples, {ndy, {w}, output(samples * x_size)}, scale)[2], dx);
+
+  using Plain = PlainWeightGradient<P, G>;
+  const auto plain = run_kernel<Plain>(samples, {nx, ndy, output(w_size), output(G::K)}, scale);
   exact(plain[2], dw);
   exact(plain[3], db);
-  using MinusX = WeightGradientOf<G, ReadNegated<0, X<G>>, ReadBf16<1, Y<G>>>;
-  const auto minus_x = run_kernel<MinusX>(samples, {nx, ndy, output(w_size), output(G::K)});
+  using MinusX = WeightGradientOf<P, G, ReadNegated<P, 0, X<G>>, ReadAsIs<P, 1, Y<G>>>;
+  const auto minus_x = run_kernel<MinusX>(samples, {nx, ndy, output(w_size), output(G::K)}, scale);
   exact(minus_x[2], minus_dw);
   exact(minus_x[3], db);
-  using MinusDy = WeightGradientOf<G, ReadBf16<0, X<G>>, ReadNegated<1, Y<G>>>;
-  const auto minus_dy = run_kernel<MinusDy>(samples, {nx, ndy, output(w_size), output(G::K)});
+  using MinusDy = WeightGradientOf<P, G, ReadAsIs<P, 0, X<G>>, ReadNegated<P, 1, Y<G>>>;
+  const auto minus_dy = run_kernel<MinusDy>(samples, {nx, ndy, output(w_size), output(G::K)}, scale);
   exact(minus_dy[2], minus_dw);
   exact(minus_dy[3], minus_db);
+}
+template <class G, TileSize Tile = TileSize{}>
+void check_copied(const char* what, int samples) {
+  CAPTURE(what);
+  check_copied<Policy{Precision::bf16, Tile}, G>(samples);
+  check_copied<Policy{Precision::fp16, Tile}, G>(samples);
+}
+
+/// How a geometry is multiplied, by mode.
+template <Precision P, class G>
+struct Walks {
+  template <class Contraction>
+  using Of = typename inlay::cuda::ContractionRunner<Contraction>::Multiplier::Walk;
+  using Forward = Of<NarrowForward<P, G>>;
+  using Data = Of<NarrowDataGradient<P, G>>;
+  using Weight = Of<PlainWeightGradient<P, G>>;
+};
+
+/// Are the chunks that a warp loads at a time, eight neighbouring lines', on different banks?
+template <class Lines>
+bool banks_differ() {
+  for (int c = 0; c < Lines::chunks; ++c)
+    for (int line = 0; line < Lines::count; line += 8) {
+      std::set<int> banks;
+      for (int i = line; i < line + 8; ++i) banks.insert(Lines::chunk_at(i, c) % 8);
+      if (banks.size() != 8) return false;
+    }
+  return true;
 }
 
 }  // namespace
@@ -85,16 +124,28 @@ void check_copied(const char* what, int samples) {
 TEST_CASE("operands that lie as they are multiplied are copied, and those that a prologue changes are not") {
   using G = Square<7, 9, 16, 24, 3, 3, 1>;
   using inlay::Precision, inlay::cuda::is_copied;
-  static_assert(is_copied<Precision::bf16, 16, ReadBf16<0, X<G>>>);
-  static_assert(!is_copied<Precision::bf16, 16, ReadNegated<0, X<G>>>);
-  static_assert(!is_copied<Precision::bf16, 16, Read<0, X<G>>>);
-  static_assert(!is_copied<Precision::fp16, 16, ReadBf16<0, X<G>>>);
+  constexpr Precision bf16 = Precision::bf16, fp16 = Precision::fp16;
+  static_assert(is_copied<bf16, 16, ReadAsIs<bf16, 0, X<G>>> && is_copied<fp16, 16, ReadAsIs<fp16, 0, X<G>>>);
+  static_assert(!is_copied<bf16, 16, ReadNegated<bf16, 0, X<G>>> && !is_copied<fp16, 16, ReadNegated<fp16, 0, X<G>>>);
+  static_assert(!is_copied<bf16, 16, Read<0, X<G>>> && !is_copied<fp16, 16, Read<0, X<G>>>);
+  static_assert(!is_copied<fp16, 16, ReadAsIs<bf16, 0, X<G>>> && !is_copied<bf16, 16, ReadAsIs<fp16, 0, X<G>>>);
   static_assert(!is_copied<Precision::tf32, 16, Read<0, X<G>>>);  // would have to be rounded
-  static_assert(!is_copied<Precision::bf16, 12, ReadBf16<0, X<Square<7, 9, 12, 24, 3, 3, 1>>>>);
-  using Walk = inlay::cuda::HaloWalk<NarrowForward<G>>;
+  static_assert(!is_copied<bf16, 12, ReadAsIs<bf16, 0, X<Square<7, 9, 12, 24, 3, 3, 1>>>>);
+  using Walk = inlay::cuda::HaloWalk<NarrowForward<bf16, G>>;
   static_assert(Walk::Halo::copied && Walk::Weights::copied);
-  using Taps = inlay::cuda::ContractionRunner<PlainWeightGradient<G>>::Multiplier::Walk;
+  using Taps = inlay::cuda::ContractionRunner<PlainWeightGradient<bf16, G>>::Multiplier::Walk;
   static_assert(Taps::X::copied && Taps::Dy::copied && !Taps::evaluates);
+}
+
+TEST_CASE("gradients that fp16 needs scaled are not copied, and what they are multiplied by is") {
+  using G = Square<7, 9, 16, 24, 3, 3, 1>;
+  constexpr Precision fp16 = Precision::fp16;
+  using Forward = inlay::cuda::HaloWalk<NarrowForward<fp16, G>>;
+  static_assert(Forward::Halo::copied && Forward::Weights::copied);
+  using Data = inlay::cuda::HaloWalk<NarrowDataGradient<fp16, G>>;
+  static_assert(!Data::Halo::copied && Data::Weights::copied);
+  using Taps = inlay::cuda::ContractionRunner<PlainWeightGradient<fp16, G>>::Multiplier::Walk;
+  static_assert(Taps::X::copied && !Taps::Dy::copied);
 }
 
 TEST_CASE("copied operands are multiplied as others, on images and channels that fill no tile") {
@@ -111,8 +162,10 @@ TEST_CASE("channels that no 16 bytes divide are not copied") {
 
 TEST_CASE("the next slab is copied while one is multiplied") {
   using G = Square<9, 10, 72, 136, 3, 3, 1>;
-  static_assert(HaloTile<NarrowForward<G>>::slabs == 5 && HaloTile<NarrowForward<G>>::slab_buffers == 2);
-  static_assert(HaloTile<NarrowDataGradient<G>>::slabs == 9 && HaloTile<NarrowDataGradient<G>>::slab_buffers == 2);
+  static_assert(HaloTile<NarrowForward<Precision::bf16, G>>::slabs == 5 &&
+                HaloTile<NarrowForward<Precision::bf16, G>>::slab_buffers == 2);
+  static_assert(HaloTile<NarrowDataGradient<Precision::bf16, G>>::slabs == 9 &&
+                HaloTile<NarrowDataGradient<Precision::bf16, G>>::slab_buffers == 2);
   check_copied<G>("9x10x72 to 136", 1);
   using OneStep = Square<5, 5, 48, 16, 1, 2, 0>;
   check_copied<OneStep>("slabs of a step or two", 3);
@@ -120,12 +173,84 @@ TEST_CASE("the next slab is copied while one is multiplied") {
 
 TEST_CASE("copied slabs and their parts, where the depth is split") {
   using G = Square<4, 3, 80, 72, 3, 3, 1>;
-  CHECK(inlay::cuda::Product<NarrowForward<G>>::splits(7) > 1);
+  CHECK(inlay::cuda::Product<NarrowForward<Precision::bf16, G>>::splits(7) > 1);
   check_copied<G>("4x3 images of 80 channels", 7);
 }
 
 TEST_CASE("a copied slab takes the place of the last one, where there is no room for two") {
   using G = Square<20, 28, 64, 64, 5, 5, 2>;
-  static_assert(HaloTile<NarrowForward<G>>::slabs > 1 && HaloTile<NarrowForward<G>>::slab_buffers == 1);
+  static_assert(HaloTile<NarrowForward<Precision::bf16, G>>::slabs > 1 &&
+                HaloTile<NarrowForward<Precision::bf16, G>>::slab_buffers == 1);
   check_copied<G>("20x28x64, 5x5", 1);
+}
+
+TEST_CASE("without a halo tile operands are copied, too, transposed where memory is contiguous across the depth") {
+  using G = Square<1, 1, 72, 40, 1>;
+  using InBf16 = Walks<Precision::bf16, G>;
+  static_assert(std::is_same_v<InBf16::Forward, inlay::cuda::TensorWalk<NarrowForward<Precision::bf16, G>>>);
+  static_assert(InBf16::Forward::A::copied && !InBf16::Forward::A::transposed);
+  static_assert(InBf16::Forward::B::copied && InBf16::Forward::B::transposed);
+  static_assert(InBf16::Data::A::copied && !InBf16::Data::A::transposed);
+  static_assert(InBf16::Data::B::copied && !InBf16::Data::B::transposed);
+  static_assert(InBf16::Weight::A::copied && InBf16::Weight::A::transposed);
+  static_assert(InBf16::Weight::B::copied && InBf16::Weight::B::transposed);
+  using InFp16 = Walks<Precision::fp16, G>;  // which scales gradients
+  static_assert(InFp16::Forward::A::copied && InFp16::Forward::B::copied);
+  static_assert(!InFp16::Data::A::copied && InFp16::Data::B::copied);
+  static_assert(InFp16::Weight::A::copied && !InFp16::Weight::B::copied);
+  using Odd = Walks<Precision::bf16, Square<1, 1, 36, 20, 1>>;
+  static_assert(!Odd::Forward::A::copied && !Odd::Forward::B::copied);
+  static_assert(!Odd::Data::A::copied && !Odd::Weight::A::copied && !Odd::Weight::B::copied);
+  using Grouped = Walks<Precision::bf16, Square<5, 5, 16, 32, 3, 3, 1, 1, 1, 4>>;  // of 4 and 8 channels
+  static_assert(!Grouped::Forward::A::copied && Grouped::Forward::B::copied);
+  static_assert(Grouped::Data::A::copied && Grouped::Data::B::copied);
+  static_assert(!Grouped::Weight::A::copied && Grouped::Weight::B::copied);
+}
+
+TEST_CASE("dense layers of copied operands, whose samples and features fill no tile") {
+  check_copied<Square<1, 1, 72, 40, 1>>("72 to 40", 5);
+  check_copied<Square<1, 1, 8, 8, 1>>("8 to 8", 70);
+  check_copied<Square<1, 1, 160, 24, 1>>("160 to 24", 67);
+  check_copied<Square<1, 37, 48, 56, 1>>("matrices of 37 rows", 2);
+  using Deep = Square<1, 1, 1160, 72, 1>;
+  CHECK(inlay::cuda::Product<NarrowForward<Precision::bf16, Deep>>::splits(9) > 1);
+  check_copied<Deep>("1160 to 72, in parts", 9);
+}
+
+TEST_CASE("strided, dilated, grouped and 1 x 1 convolutions of copied operands") {
+  check_copied<Square<9, 8, 16, 24, 3, 3, 1, 2>>("3x3, stride 2", 2);
+  check_copied<Square<7, 9, 24, 40, 1, 1, 0, 2>>("1x1, stride 2", 3);
+  check_copied<Square<6, 7, 40, 16, 1>>("1x1", 2);
+  check_copied<Square<8, 7, 8, 16, 3, 3, 2, 1, 2>>("3x3, dilation 2", 2);
+  check_copied<Square<6, 5, 32, 16, 3, 3, 1, 1, 1, 2>>("3x3, two groups", 2);
+  check_copied<Square<5, 5, 16, 32, 3, 3, 1, 1, 1, 4>>("3x3, groups of 4 to 8 channels", 2);
+}
+
+TEST_CASE("other channels of such layers are not copied") {
+  check_copied<Square<1, 1, 36, 20, 1>>("36 to 20", 5);
+  check_copied<Square<1, 1, 24, 10, 1>>("24 to 10: one of both", 5);
+  check_copied<Square<9, 8, 12, 8, 3, 3, 1, 2>>("3x3, stride 2, of 12", 2);
+}
+
+TEST_CASE("copied operands in tiles of all sizes") {
+  check_copied<Square<1, 1, 80, 48, 1>, TileSize{64, 16}>("64 x 16", 3);
+  check_copied<Square<1, 1, 80, 48, 1>, TileSize{128, 32}>("128 x 32", 3);
+  check_copied<Square<5, 6, 72, 136, 1>, TileSize{128, 128}>("128 x 128", 5);
+  check_copied<Square<5, 6, 264, 72, 1>, TileSize{256, 64}>("256 x 64", 5);
+}
+
+TEST_CASE("copied operands are loaded from different banks") {
+  using Dense = Square<1, 1, 256, 128, 1>;
+  CHECK(banks_differ<Walks<Precision::bf16, Dense>::Forward::A>());
+  CHECK(banks_differ<Walks<Precision::bf16, Dense>::Data::B>());
+  auto of_tile = []<TileSize Tile>() {
+    using Walk = typename inlay::cuda::ContractionRunner<
+        PlainWeightGradient<Policy{Precision::bf16, Tile}, Dense>>::Multiplier::Walk;
+    return banks_differ<typename Walk::A>() && banks_differ<typename Walk::B>();
+  };
+  CHECK(of_tile.operator()<TileSize{64, 16}>());
+  CHECK(of_tile.operator()<TileSize{64, 32}>());
+  CHECK(of_tile.operator()<TileSize{64, 64}>());
+  CHECK(of_tile.operator()<TileSize{128, 128}>());
+  CHECK(of_tile.operator()<TileSize{256, 64}>());
 }

@@ -3,6 +3,10 @@
 
 #include <inlay/cuda/runner.hpp>
 
+#include "warpgroup_device.hpp"
+
+#include <doctest/doctest.h>
+
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -61,10 +65,18 @@ std::vector<std::vector<float>> run_slots(int samples, const std::vector<Argumen
   return results;
 }
 
+/// The emulator runs contractions on each device: they add up the same products in the same order.
 template <class Kernel>
 std::vector<std::vector<float>> run_kernel(int samples, const std::vector<Argument>& arguments,
                                            float* scale = nullptr) {
-  return run_slots<Kernel, 4>(samples, arguments, scale);
+  std::vector<std::vector<float>> results;
+  on_each_device([&] {
+    const auto now = run_slots<Kernel, 4>(samples, arguments, scale);
+    for (std::size_t i = 0; i < results.size(); ++i)
+      CHECK(std::memcmp(now[i].data(), results[i].data(), 4 * now[i].size()) == 0);
+    results = now;
+  });
+  return results;
 }
 
 }  // namespace inlay::test

@@ -100,7 +100,7 @@ using Net = nn::Sequential<nn::Input<6, 10, 3>, nn::Conv2D<9, 3, nn::Same, nn::R
 /// How many runs it takes until all that a training step makes of small integers is exact.
 template <int Exponent>
 int runs_until_exact(int most) {
-  using P = Program<TrainingGraph<Net, SGD, Squares<Exponent>, Accuracy>>;
+  using P = Program<TrainingGraph<Net, SGD, Squares<Exponent>, Accuracy>, stored_in(Precision::fp16)>;
   const int samples = 4;
   Case c = Case::of<P>(samples, 4);
   for (double& v : c.inputs[0]) v = std::trunc(v * 3);
@@ -114,6 +114,7 @@ int runs_until_exact(int most) {
     for (std::size_t i = 0; i < c.parameters.size(); ++i)
       device.parameters.upload(static_cast<int>(i), std::vector<float>(c.parameters[i].begin(), c.parameters[i].end()),
                                device.stream);
+    device.executor.parameters_changed();
     device.executor.replay(samples);
     bool exact = true;
     for (int i = 0; i < P::plan.parameters.size; ++i) {

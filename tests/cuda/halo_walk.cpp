@@ -177,7 +177,7 @@ int most_on_a_bank(int samples) {
                   most_of_tile_on_a_bank<Contraction, P, 256>(samples));
 }
 
-/// Is every chunk of a tile in a place of its own, below the weights?
+/// Is every chunk of a tile in a place of its own, within a slab?
 template <class Contraction>
 bool places_differ() {
   using H = HaloTile<under_policy_t<Precision::bf16, Contraction>>;
@@ -185,14 +185,15 @@ bool places_differ() {
   for (int row = 0; row < H::rows; ++row)
     for (int column = 0; column < H::padded_columns; ++column)
       for (int c = 0; c < H::slab_chunks; ++c) places.insert(H::chunk_at(Pixel{0, row, column}, c));
-  return *places.begin() >= 0 && *places.rbegin() < (H::bytes - 2 * H::weight_bytes) / 16 &&
+  return *places.begin() >= 0 && *places.rbegin() < H::slab_bytes / 16 &&
          places.size() == static_cast<std::size_t>(H::rows * H::padded_columns * H::slab_chunks);
 }
 
 /// Are the weights of a step written to different banks, 128 bytes at a time, and loaded from different ones?
-template <class Contraction, Precision P>
+template <class Contraction, Precision P, int Columns = 0>
 bool weights_differ() {
-  using Weights = inlay::cuda::HaloWeights<under_policy_t<P, Contraction>>;
+  using Weights =
+      inlay::cuda::HaloWeights<under_policy_t<inlay::cuda::Policy{P, TileSize{.columns = Columns}}, Contraction>>;
   static_assert(Weights::in_quads);
   constexpr int words = P == Precision::tf32 ? 4 : 2;  // that a thread writes at once
   for (int first = 0; first < Weights::line_quads * Weights::lines; first += 32 / words) {
@@ -323,6 +324,7 @@ TEST_CASE("weights beside a halo tile are written and loaded without bank confli
   CHECK(weights_differ<Forward<Square<8, 8, 64, 64, 3, 3, 1>>, Precision::bf16>());
   CHECK(weights_differ<Forward<Square<8, 8, 64, 32, 3, 3, 1>>, Precision::bf16>());
   CHECK(weights_differ<Forward<Square<8, 8, 64, 16, 3, 3, 1>>, Precision::bf16>());
+  CHECK(weights_differ<Forward<Square<8, 8, 64, 128, 3, 3, 1>>, Precision::bf16, 128>());
   CHECK(weights_differ<DataGradient<Square<8, 8, 64, 64, 3, 3, 1>>, Precision::bf16>());
   CHECK(weights_differ<DataGradient<Square<8, 8, 16, 64, 3, 3, 1>>, Precision::bf16>());
   CHECK(weights_differ<DataGradient<Square<8, 8, 64, 64, 3, 3, 1>>, Precision::tf32>());

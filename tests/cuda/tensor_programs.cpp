@@ -120,6 +120,14 @@ void check_all() {
   CHECK(stray<WiderTraining, P>(step_of_integers<WiderTraining>(4), 4) == 0);
 }
 
+template <class Network>
+void check_stored() {
+  using P = Program<TrainingGraph<Network, SGD, Squares, Accuracy>, stored_in(Precision::fp16)>;
+  const Case c = step_of_integers<P>(4);
+  CHECK(stray<P, Precision::fp16>(c, 4) == 0);
+  CHECK(stray<P, Precision::fp16>(c, 4, 1, true) == 0);
+}
+
 }  // namespace
 
 TEST_CASE("programs on tensor cores are exact where their numbers are") {
@@ -127,6 +135,13 @@ TEST_CASE("programs on tensor cores are exact where their numbers are") {
   check_all<Precision::tf32>();
   check_all<Precision::bf16>();
   check_all<Precision::fp16>();
+}
+
+TEST_CASE("programs that store what fp16 holds are exact where their numbers are") {
+  if (!device_has(Precision::fp16)) return;
+  check_stored<Net>();
+  check_stored<Wide>();
+  check_stored<Wider>();
 }
 
 TEST_CASE("programs on tensor cores round their operands and nothing else") {

@@ -1,5 +1,5 @@
-// Programs that store images and features in bf16: what becomes narrow and what does not, the bytes that this saves,
-// and that all readers of a rounded value see the same number.
+// Programs that store images and features in bf16 or fp16: what becomes narrow and what does not, the bytes that this
+// saves, and that all readers of a rounded value see the same number.
 #include "../support/rounded_graph.hpp"
 #include "nets.hpp"
 #include "plan_equivalence.hpp"
@@ -15,6 +15,7 @@ namespace {
 
 using Wide = Program<test::Training<test::Seed>>;
 using Narrow = Program<test::Training<test::Seed>, Element::bf16>;
+using Half = Program<test::Training<test::Seed>, Element::f16>;
 
 using NormalisedNet =
     nn::Sequential<nn::Input<6, 6, 2>, nn::Conv2D<5, 3, nn::Same, nn::NoBias>, nn::BatchNormalization<nn::Relu>,
@@ -26,16 +27,16 @@ using NormalisedNet =
 struct Strayed {
   double from_rounded, by_rounding;
 };
-Strayed strayed(const test::Problem& problem, int samples, int small = small_value) {
+Strayed strayed(const test::Problem& problem, int samples, Element element, int small = small_value) {
   const Graph simplified = simplify(problem.graph);
   Graph graph = simplified;
-  narrow(graph, Element::bf16, small);
+  narrow(graph, element, small);
   const Plan plan = memory(emit(graph, group(simplified)));
   auto evaluate = [&](const Graph& any) {
     return reference::evaluate(any, samples, problem.inputs, problem.parameters);
   };
   const auto got = reference::execute(plan, samples, problem.inputs, problem.parameters);
-  const auto rounded = evaluate(test::rounded_graph(simplified, plan, false)), exact = evaluate(simplified);
+  const auto rounded = evaluate(test::rounded_graph(simplified, plan, element, false)), exact = evaluate(simplified);
   return {std::max(test::difference(got.outputs, rounded.outputs), test::difference(got.updated, rounded.updated)),
           std::max(test::difference(rounded.outputs, exact.outputs), test::difference(rounded.updated, exact.updated))};
 }
@@ -53,24 +54,18 @@ test::Problem training(int samples) {
 // Sums in double, in another order.
 constexpr double tolerance = 1e-11;
 
-}  // namespace
-
-TEST_CASE("images and features of a batch become bf16, and of what is kept nothing") {
-  int narrow_values = 0;
-  for (const Value& v : Narrow::plan.values) {
-    if (v.storage == Storage::rounded) continue;
-    const bool large = v.storage == Storage::arena && v.batched && v.count > small_value;
-    if (v.element == Element::u8 || v.element == Element::i32) continue;
-    CAPTURE(v.node);
-    CHECK(v.element == (large ? Element::bf16 : Element::f32));
-    narrow_values += v.element == Element::bf16;
-  }
-  CHECK(narrow_values >= 6);  // three activations and their gradients
-  for (const Value& v : Wide::plan.values) CHECK(v.element != Element::bf16);
+/// Does an output of the program follow from a node?
+template <class P>
+bool follows(int output, int node) {
+  const Graph graph = thaw(P::simplified);
+  List<bool> needed(graph.nodes.size, false);
+  needed[graph.outputs[output].node] = true;
+  for (int i = graph.nodes.size - 1; i > node; --i)
+    for (int k = 0; needed[i] && k < graph.nodes[i].operand_count; ++k) needed[graph.nodes[i].operands[k]] = true;
+  return needed[node];
 }
 
-TEST_CASE("steps name the element of the value that they read and write") {
-  const auto& plan = Narrow::plan;
+void check_elements_of_steps(const auto& plan) {
   for (const Launch& launch : plan.launches)
     for (int s = launch.stages.first; s < launch.stages.first + launch.stages.count; ++s) {
       const Stage& stage = plan.stages[s];
@@ -85,15 +80,15 @@ TEST_CASE("steps name the element of the value that they read and write") {
     }
 }
 
-TEST_CASE("weights that contractions read have a copy in bf16, which whatever updates them writes, too") {
-  const auto& plan = Narrow::plan;
+/// Of a training step of the seed network.
+void check_copies_of_weights(const auto& plan, Element element) {
   int copies = 0, updates = 0;
   for (const Value& v : plan.values) {
     if (v.storage != Storage::rounded) continue;
     ++copies;
-    CHECK(v.element == Element::bf16);
+    CHECK(v.element == element);
     CHECK(v.count == plan.parameters[v.index].shape.count());
-    CHECK(plan.parameters[v.index].multiplied == Element::bf16);
+    CHECK(plan.parameters[v.index].multiplied == element);
   }
   CHECK(copies == 5);  // no biases
   for (const Launch& launch : plan.launches)
@@ -110,6 +105,67 @@ TEST_CASE("weights that contractions read have a copy in bf16, which whatever up
       }
     }
   CHECK(updates == copies);
+}
+
+}  // namespace
+
+TEST_CASE("images and features of a batch become bf16, and of what is kept nothing") {
+  int narrow_values = 0;
+  for (const Value& v : Narrow::plan.values) {
+    if (v.storage == Storage::rounded) continue;
+    const bool large = v.storage == Storage::arena && v.batched && v.count > small_value;
+    if (v.element == Element::u8 || v.element == Element::i32) continue;
+    CAPTURE(v.node);
+    CHECK(v.element == (large ? Element::bf16 : Element::f32));
+    narrow_values += v.element == Element::bf16;
+  }
+  CHECK(narrow_values >= 6);  // three activations and their gradients
+  for (const Value& v : Wide::plan.values) CHECK(v.element != Element::bf16);
+}
+
+TEST_CASE("what a product reads as it is becomes f16, and no gradient") {
+  const auto& plan = Half::plan;
+  int narrow_values = 0;
+  for (const Value& v : plan.values) {
+    if (v.storage != Storage::arena || v.element != Element::f16) continue;
+    CAPTURE(v.node);
+    ++narrow_values;
+    CHECK(follows<Half>(plan.outputs[0].output, v.node));
+    CHECK(v.count > small_value);
+  }
+  CHECK(narrow_values == 3);  // three activations
+  int wide_values = 0;
+  for (const Value& v : plan.values)
+    wide_values += v.storage == Storage::arena && v.batched && v.count > small_value && v.element == Element::f32;
+  CHECK(wide_values == 3);  // their gradients
+}
+
+TEST_CASE("what is normalised stays f32 where fp16 is stored, for it may be larger than that") {
+  using Net =
+      nn::Sequential<nn::Input<6, 6, 2>, nn::Conv2D<5, 3, nn::Same, nn::Relu>, nn::Conv2D<5, 3, nn::Same, nn::NoBias>,
+                     nn::BatchNormalization<>, nn::Relu, nn::Conv2D<7, 3, nn::Same>, nn::Flatten, nn::Dense<3>>;
+  using P = Program<test::Training<Net>, Element::f16>;
+  int to_normalise = 0, to_multiply = 0;
+  for (const Value& v : P::plan.values) {
+    if (v.storage != Storage::arena || !follows<P>(P::plan.outputs[0].output, v.node) || v.count <= small_value)
+      continue;
+    CAPTURE(v.node);
+    const bool summed = P::plan.nodes[v.node].op == Op::contraction && v.count == 6 * 6 * 5;
+    CHECK(v.element == (summed ? Element::f32 : Element::f16));
+    ++(summed ? to_normalise : to_multiply);
+  }
+  CHECK(to_normalise == 1);
+  CHECK(to_multiply == 2);
+}
+
+TEST_CASE("steps name the element of the value that they read and write") {
+  check_elements_of_steps(Narrow::plan);
+  check_elements_of_steps(Half::plan);
+}
+
+TEST_CASE("weights that contractions read have a narrow copy, which whatever updates them writes, too") {
+  check_copies_of_weights(Narrow::plan, Element::bf16);
+  check_copies_of_weights(Half::plan, Element::f16);
   for (const Value& v : Wide::plan.values) CHECK(v.storage != Storage::rounded);
 }
 
@@ -139,19 +195,30 @@ TEST_CASE("the seed network's training step moves half the bytes, in half the ar
   CHECK(explain(Narrow{}).find("moved: 1220.4 KB") != std::string::npos);
 }
 
-TEST_CASE("all readers of a narrow value read the same rounded number") {
-  for (const test::Problem& problem :
-       {training<test::SmallSeed>(3), training<test::ResidualNet>(3), training<NormalisedNet>(3)}) {
-    const Strayed s = strayed(problem, 3);
-    CHECK(s.from_rounded < tolerance);
-    CHECK(s.by_rounding > 1e-5);
-  }
+TEST_CASE("in fp16 the seed network's training step moves half the bytes of its activations and weights") {
+  constexpr Cost wide = cost_of(Wide::plan), narrow = cost_of(Narrow::plan), half = cost_of(Half::plan);
+  CHECK(half.read.shared == narrow.read.shared);
+  CHECK(half.written.shared == narrow.written.shared);
+  constexpr std::int64_t saved = wide.written.per_sample - half.written.per_sample;
+  CHECK(saved == 2 * (28 * 28 * 32 + 28 * 28 * 64 + 14 * 14 * 64));
+  CHECK(explain(Half{}).find("moved: 1697.1 KB") != std::string::npos);
 }
 
-TEST_CASE("so do readers of random graphs whose every value of a batch is narrow") {
-  for (unsigned seed = 0; seed < 200; ++seed) {
-    CAPTURE(seed);
-    CHECK(strayed(test::RandomGraph::problem(test::RandomGraph(seed).make(20), 2, seed), 2, 0).from_rounded <
-          tolerance);
-  }
+TEST_CASE("all readers of a narrow value read the same rounded number") {
+  for (const Element element : {Element::bf16, Element::f16})
+    for (const test::Problem& problem :
+         {training<test::SmallSeed>(3), training<test::ResidualNet>(3), training<NormalisedNet>(3)}) {
+      const Strayed s = strayed(problem, 3, element);
+      CHECK(s.from_rounded < tolerance);
+      CHECK(s.by_rounding > (element == Element::bf16 ? 1e-5 : 1e-6));
+    }
+}
+
+TEST_CASE("so do readers of random graphs whose every value of a batch that may be is narrow") {
+  for (const Element element : {Element::bf16, Element::f16})
+    for (unsigned seed = 0; seed < 200; ++seed) {
+      CAPTURE(seed);
+      CHECK(strayed(test::RandomGraph::problem(test::RandomGraph(seed).make(20), 2, seed), 2, element, 0).from_rounded <
+            tolerance);
+    }
 }

@@ -1,7 +1,8 @@
-// The graph that a program computes which rounds to bf16 on its way: what its plan stores so is followed by a node that
-// rounds, which all readers read, weights are rounded of which it keeps a copy, and if contractions multiply in bf16
-// their operands are rounded, too. The reference
-// then says what to expect to the last bit but for an executor's roundings to fp32.
+// The graph that a program computes which rounds to bf16 or fp16 on its way: what its plan stores so is followed by a
+// node that rounds, which all readers read, weights are rounded of which it keeps a copy, and if contractions multiply
+// in that precision their operands are rounded, too. The reference then says what to expect to the last bit but for an
+// executor's roundings to fp32. (Of gradients that a contraction scales before it rounds them to fp16 only if they keep
+// within its numbers without, too.)
 #pragma once
 
 #include <inlay/graph/graph.hpp>
@@ -9,25 +10,25 @@
 
 namespace inlay::test {
 
-/// P: Plan or FrozenPlan, of the graph `simplified`.
+/// P: Plan or FrozenPlan, of the graph `simplified`, which stores some values as `narrow`.
 template <class P>
-Graph rounded_graph(const Graph& simplified, const P& plan, bool operands_rounded) {
+Graph rounded_graph(const Graph& simplified, const P& plan, Element narrow, bool operands_rounded) {
   List<bool> stored(simplified.nodes.size, false);
   for (const Value& value : plan.values)
-    if (value.element == Element::bf16 && value.storage == Storage::arena) stored[value.node] = true;
+    if (value.element == narrow && value.storage == Storage::arena) stored[value.node] = true;
   auto has_copy = [&](int i) {
     while (simplified.nodes[i].op == Op::reshape) i = simplified.nodes[i].operands[0];
     const Node& n = simplified.nodes[i];
-    return n.op == Op::parameter && plan.parameters[n.index].multiplied == Element::bf16;
+    return n.op == Op::parameter && plan.parameters[n.index].multiplied == narrow;
   };
   Graph graph = simplified;
   graph.nodes = {};
   List<int> renamed(simplified.nodes.size);
   auto rounded = [&](int i) {
     const Node n = graph.nodes[i];
-    if (n.element == Element::bf16) return i;
+    if (n.element == narrow) return i;
     return graph.add(Node{.op = Op::map,
-                          .element = Element::bf16,
+                          .element = narrow,
                           .batched = n.batched,
                           .map = MapOp::copy,
                           .shape = n.shape,

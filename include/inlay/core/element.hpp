@@ -3,15 +3,19 @@
 #pragma once
 
 #include <inlay/core/bfloat16.hpp>
+#include <inlay/core/float16.hpp>
 
 #include <cstdint>
 
 namespace inlay {
 
-enum class Element : std::uint8_t { f32, u8, i32, bf16 };
+enum class Element : std::uint8_t { f32, u8, i32, bf16, f16 };
+
+/// Is a number rounded when it is stored?
+constexpr bool is_narrow(Element element) { return element == Element::bf16 || element == Element::f16; }
 
 /// Bytes of one stored element.
-constexpr int size_of(Element element) { return element == Element::u8 ? 1 : element == Element::bf16 ? 2 : 4; }
+constexpr int size_of(Element element) { return element == Element::u8 ? 1 : is_narrow(element) ? 2 : 4; }
 
 namespace detail {
 template <Element>
@@ -32,6 +36,10 @@ template <>
 struct StorageOf<Element::bf16> {
   using type = Bfloat16;
 };
+template <>
+struct StorageOf<Element::f16> {
+  using type = Float16;
+};
 template <class T>
 struct ElementOf;
 template <>
@@ -50,9 +58,13 @@ template <>
 struct ElementOf<Bfloat16> {
   static constexpr Element value = Element::bf16;
 };
+template <>
+struct ElementOf<Float16> {
+  static constexpr Element value = Element::f16;
+};
 }  // namespace detail
 
-/// The C++ type that stores an element: float, std::uint8_t, std::int32_t or Bfloat16.
+/// The C++ type that stores an element: float, std::uint8_t, std::int32_t, Bfloat16 or Float16.
 template <Element E>
 using storage_t = typename detail::StorageOf<E>::type;
 

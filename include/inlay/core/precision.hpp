@@ -3,6 +3,7 @@
 #pragma once
 
 #include <inlay/core/element.hpp>
+#include <inlay/core/host_device.hpp>
 
 #include <cstdint>
 
@@ -15,9 +16,10 @@ constexpr double unit_roundoff(Precision p) {
   return p == Precision::fp32 ? 0x1p-24 : p == Precision::bf16 ? 0x1p-8 : 0x1p-11;
 }
 
-/// How a GPU's programs store what passes from launch to launch (graph/narrow.hpp says what of it). fp16 would lose
-/// small gradients, which are scaled only while they are multiplied (cuda/gradient_scale.hpp).
-constexpr Element stored_in(Precision p) { return p == Precision::bf16 ? Element::bf16 : Element::f32; }
+/// How a GPU's programs store what passes from launch to launch (graph/narrow.hpp says what of it).
+INLAY_HOST_DEVICE constexpr Element stored_in(Precision p) {
+  return p == Precision::bf16 ? Element::bf16 : p == Precision::fp16 ? Element::f16 : Element::f32;
+}
 
 constexpr const char* name_of(Precision p) {
   return p == Precision::fp32 ? "fp32" : p == Precision::tf32 ? "tf32" : p == Precision::bf16 ? "bf16" : "fp16";

@@ -22,10 +22,17 @@ INLAY_DEVICE void copy_async(const Shared<Chunk>& to, int i, const Global<const 
     asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(to.address(i)), "l"(source), "r"(bytes));
   else asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to.address(i)), "l"(source), "r"(bytes));
 #else
-  T elements[16 / sizeof(T)] = {};
-  for (int e = 0; e < static_cast<int>(16 / sizeof(T)); ++e)
-    if (e < count) elements[e] = from[at + e];
-  __builtin_memcpy(&to[i], elements, 16);
+  constexpr int whole = 16 / sizeof(T);
+  Chunk chunk = {};
+  if (count == 0 || count == whole) {  // no branch, so that several copies' loads can be under way
+    const Chunk there = *reinterpret_cast<const Chunk*>(&from[count > 0 ? at : 0]);
+    for (int word = 0; word < 4; ++word) chunk[word] = count > 0 ? there[word] : 0;
+  } else {
+    T elements[whole] = {};
+    for (int e = 0; e < count; ++e) elements[e] = from[at + e];
+    __builtin_memcpy(&chunk, elements, 16);
+  }
+  to[i] = chunk;
 #endif
 }
 
@@ -49,3 +56,15 @@ INLAY_DEVICE void wait_copies() {
 #else
 #include <inlay/cuda/emulator/async_copy.hpp>
 #endif
+
+namespace inlay::cuda {
+
+/// Do copies go on in the background? Where they do not, a thread that has many to make had better load several pieces
+/// into registers before it stores the first.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+inline constexpr bool copies_go_on = false;
+#else
+inline constexpr bool copies_go_on = true;
+#endif
+
+}  // namespace inlay::cuda

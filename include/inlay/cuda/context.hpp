@@ -32,13 +32,13 @@ template <int Count, class I>
 inline constexpr bool lies_in_runs =
     I::s3 == 1 && I::s2 % Count == 0 && I::s1 % Count == 0 && I::s0 % Count == 0 && I::sample % Count == 0;
 
-/// Is an operand with so many channels copied to where tensor cores load it from? A Body that does nothing but load
+/// May an operand with so many channels be copied to where tensor cores load it from? A Body that does nothing but load
 /// elements which lie in memory as they are multiplied, 16 bytes of channels at a time.
 template <Precision P, int Channels, class Body>
 inline constexpr bool is_copied = false;
-template <int Channels, int S, class I>
-inline constexpr bool is_copied<Precision::bf16, Channels, kernel::Body<kernel::Load<S, Element::bf16, I>>> =
-    Channels % 8 == 0 && lies_in_runs<8, I>;
+template <Precision P, int Channels, int S, Element E, class I>
+inline constexpr bool is_copied<P, Channels, kernel::Body<kernel::Load<S, E, I>>> =
+    is_narrow(E) && E == stored_in(P) && Channels % 8 == 0 && lies_in_runs<8, I>;
 
 /// Of some elements: how many, their sum, and the sum of squared deviations from their mean.
 struct Moments {
@@ -81,9 +81,9 @@ struct Context {
   }
   template <int S, Element E, class I, int R>
   INLAY_DEVICE float step(kernel::Store<S, E, I, R>, const float* r) const {
-    const storage_t<E> stored = as_stored<E>(r[R]);
+    const storage_t<E> stored = round_to<storage_t<E>>(r[R]);
     slots.template view<E>(S)[offset<I>()] = stored;
-    return static_cast<float>(stored);
+    return widen(stored);
   }
   template <std::uint32_t Bits>
   INLAY_DEVICE float step(kernel::Constant<Bits>, const float*) const {
@@ -177,12 +177,7 @@ struct Context {
  private:
   template <Element E>
   INLAY_DEVICE float load(int slot, std::int64_t i) const {
-    return static_cast<float>(slots.template view<E>(slot)[i]);
-  }
-  template <Element E>
-  INLAY_DEVICE static storage_t<E> as_stored(float x) {
-    if constexpr (E == Element::bf16) return round_to_bf16(x);
-    else return static_cast<storage_t<E>>(x);
+    return widen<storage_t<E>>(slots.template view<E>(slot)[i]);
   }
   /// What window (p, q) gives to the pixel.
   template <int S, Element E, int IndexSlot, class Pool, class I>
@@ -239,7 +234,7 @@ struct Context {
   }
   template <class T>
   INLAY_DEVICE static Vector<float, 4> to_floats(const Vector<T, 4>& v) {
-    return {static_cast<float>(v[0]), static_cast<float>(v[1]), static_cast<float>(v[2]), static_cast<float>(v[3])};
+    return {widen<T>(v[0]), widen<T>(v[1]), widen<T>(v[2]), widen<T>(v[3])};
   }
 
   template <class I>

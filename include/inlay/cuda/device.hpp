@@ -1,8 +1,8 @@
 // What kernels may use: indices, barriers, warp operations, checked views of memory, mathematics. Intrinsics are
-// here, in tensor_core.hpp and in async_copy.hpp only. Each has two bodies: nvcc's below, where each name is one
-// instruction and views are plain pointers, and the emulator's (INLAY_CUDA_EMULATOR, for g++ and clang++), where the
-// same kernel runs on the CPU, a fibre per thread, and defects are reported: access out of bounds, shared memory read
-// before it was written, barriers that not all threads reach, data races in shared memory.
+// here, in tensor_core.hpp, warpgroup.hpp and async_copy.hpp only. Each has two bodies: nvcc's below, where each name
+// is one instruction and views are plain pointers, and the emulator's (INLAY_CUDA_EMULATOR, for g++ and clang++), where
+// the same kernel runs on the CPU, a fibre per thread, and defects are reported: access out of bounds, shared memory
+// read before it was written, barriers that not all threads reach, data races in shared memory.
 //
 //   struct Scale {
 //     static constexpr int threads = 256;                       // if given: the block size, known to the compiler
@@ -19,12 +19,12 @@
 
 #include <cmath>
 #include <inlay/core/bfloat16.hpp>
+#include <inlay/core/float16.hpp>
 #include <inlay/core/host_device.hpp>
 #include <inlay/cuda/dim3.hpp>
+#include <type_traits>
 
 #if defined(__CUDACC__)
-
-#include <type_traits>
 
 #define INLAY_DEVICE __device__ __forceinline__
 
@@ -152,10 +152,11 @@ class Shared {
   T* elements;
 };
 
-/// `count` elements from byte `byte_offset` of the shared memory that the launch gave the block.
+/// `count` elements from byte `byte_offset` of the shared memory that the launch gave the block, which begins at a
+/// multiple of 1024.
 template <class T>
 INLAY_DEVICE Shared<T> shared_array(int byte_offset, [[maybe_unused]] int count) {
-  extern __shared__ __align__(16) unsigned char inlay_shared_memory[];
+  extern __shared__ __align__(1024) unsigned char inlay_shared_memory[];
   return Shared<T>(reinterpret_cast<T*>(inlay_shared_memory + byte_offset));
 }
 
@@ -204,15 +205,36 @@ INLAY_HOST_DEVICE inline float maximum(float a, float b) { return b > a ? b : a;
 INLAY_HOST_DEVICE inline float minimum(float a, float b) { return b < a ? b : a; }
 INLAY_HOST_DEVICE inline bool is_finite(float x) { return std::isfinite(x); }
 
-/// x rounded to the nearest, even where there are two: one instruction from sm_80 on.
-INLAY_DEVICE Bfloat16 round_to_bf16(float x) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-  Bfloat16 rounded;
-  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(rounded.bits) : "f"(x));
-  return rounded;
-#else
-  return Bfloat16(x);
+/// x as a T holds it: the nearest, even where there are two. One instruction; to Bfloat16 from sm_80 on.
+template <class T>
+INLAY_DEVICE T round_to(float x) {
+#if defined(__CUDA_ARCH__)
+  T rounded;
+  if constexpr (std::is_same_v<T, Float16>) {
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(rounded.bits) : "f"(x));
+    return rounded;
+  }
+#if __CUDA_ARCH__ >= 800
+  if constexpr (std::is_same_v<T, Bfloat16>) {
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(rounded.bits) : "f"(x));
+    return rounded;
+  }
 #endif
+#endif
+  return static_cast<T>(x);
+}
+
+/// What is stored as a T, as a float.
+template <class T>
+INLAY_DEVICE float widen(T stored) {
+#if defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, Float16>) {
+    float x;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(stored.bits));
+    return x;
+  }
+#endif
+  return static_cast<float>(stored);
 }
 
 INLAY_DEVICE float exp_fast(float x) {

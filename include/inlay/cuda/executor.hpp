@@ -1,6 +1,6 @@
 // Runs a Program on a GPU (or in the emulator): one or two kernels a launch of the plan, on one stream, with all
 // intermediate values in one arena. Nothing is allocated by a run that is no larger than the largest before it.
-// What follows from the parameters alone (the scale of a batch normalisation in inference, weights rounded to bf16) is
+// What follows from the parameters alone (the scale of a batch normalisation in inference, rounded weights) is
 // kept from run to run.
 //
 // `replay` launches CUDA graphs. What changes from run to run (the optimiser's numbers, the place in the epoch) lies in
@@ -273,7 +273,9 @@ class Executor {
   void round_parameters(int samples) {
     for (const Value& value : plan().values)
       if (value.storage == Storage::rounded)
-        round_parameter(stream, bound_parameter(value), memory.data() + offset(value, samples), value.count);
+        round_parameter(stream, bound_parameter(value),
+                        reinterpret_cast<storage_t<Program::stored>*>(memory.data() + offset(value, samples)),
+                        value.count);
   }
 
   const CapturedGraph& recorded(int samples, int runs) {

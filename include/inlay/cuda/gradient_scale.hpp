@@ -8,8 +8,8 @@
 // batch, since the loss is a mean over them.
 #pragma once
 
+#include <inlay/cuda/product.hpp>
 #include <inlay/cuda/runner.hpp>
-#include <inlay/cuda/tiled.hpp>
 #include <inlay/cuda/unroll.hpp>
 
 #include <type_traits>
@@ -37,7 +37,7 @@ struct ScaleState {
 template <class C>
 class GradientScale {
  public:
-  static constexpr bool used = C::precision == Precision::fp16 && C::mode != Mode::forward;
+  static constexpr bool used = Product<C>::scaled;
 
   template <class Slots>
   INLAY_DEVICE explicit GradientScale([[maybe_unused]] const Slots& slots) {

@@ -19,7 +19,8 @@ struct HaloSlab {
   /// Brings a slab of the tile's pixels. If they are copied, they are there when the thread has waited for that.
   template <class Slots>
   INLAY_DEVICE static void bring(const Slots& slots, const Place& at, int slab, int samples) {
-    if constexpr (Halo::copied) copy(slots, shared_array<Chunk>(0, Halo::bytes / 16), at, slab, samples);
+    if constexpr (Halo::copied && copies_go_on)
+      copy(slots, shared_array<Chunk>(0, Halo::bytes / 16), at, slab, samples);
     else evaluate(slots, shared_array<std::uint32_t>(0, Halo::bytes / 4), at, slab, samples);
   }
 
@@ -97,7 +98,8 @@ struct HaloSlab {
         INLAY_UNROLL
         for (int e = 0; e < 4; ++e) values[i][e] = scaled(values[i][e]);
         Tiles::put_quad(
-            words, 0, [&](int c) { return Halo::chunk_at(pixel_at(pixel), c); }, quad, values[i].values);
+            words, Halo::first_chunk(slab), [&](int c) { return Halo::chunk_at(pixel_at(pixel), c); }, quad,
+            values[i].values);
       }
     }
   }

@@ -83,15 +83,15 @@ struct HaloTile {
 
   /// Is a slab copied as it lies (halo_slab.hpp)? Then the next one is on its way while this one is multiplied, if
   /// there is room for both.
-  static constexpr bool copied = is_copied<P::precision, P::tap_channels, typename C::a>;
+  static constexpr bool copied = P::a_copied;
   static constexpr int slab_buffers = copied && slabs > 1 && bytes_with(slab_chunks) + slab_bytes <= 48 * 1024 ? 2 : 1;
   static constexpr int bytes = slab_buffers * slab_bytes + 2 * weight_bytes;
 
-  // --- where chunks lie: those of a slab, then of the one beside it; the weights of two steps follow
+  // --- where chunks lie: behind the weights of two steps those of a slab, then of the one beside it
 
   /// The first chunk of a slab.
   INLAY_HOST_DEVICE static constexpr int first_chunk(int slab) {
-    return modulo(slab, slab_buffers) * (slab_bytes / 16);
+    return 2 * weight_bytes / 16 + modulo(slab, slab_buffers) * (slab_bytes / 16);
   }
 
   // Chunks are exchanged within a pixel. As many pixels as share 128 bytes are exchanged alike, the next ones

@@ -47,6 +47,7 @@ struct HaloWalk : TensorTiles<C> {
       }
       if (Halo::slab_buffers == 1 || begins) wait<0>();
       else wait<1>();  // the next slab may take its time
+      fence_shared_writes();
       sync_threads();
       if (step + 1 < end) Weights::fetch(slots, at, step + 1, weights);
       commit();
@@ -55,6 +56,7 @@ struct HaloWalk : TensorTiles<C> {
         commit();
       }
       multiply_step(rows, step, sums);
+      Tiles::finish_products(sums);
     }
     sync_threads();
     GradientScale<C>(slots).undo(sums);
@@ -105,7 +107,7 @@ struct HaloWalk : TensorTiles<C> {
         const int place = rows.place[i] + r * Halo::pitch + s, turn = rows.turn[i] + r * Halo::row_turns + s;
         Tiles::copy(load_matrices<false>(chunks, slab + Halo::chunk_at(place, turn, c)), a[i]);
       }
-      Tiles::multiply_columns(a, sums, [&](int j) { return Weights::load(chunks, weights, half, j); });
+      Tiles::template multiply_columns<Weights::transposed>(a, sums, chunks, weights, half);
     }
   }
 };

@@ -22,7 +22,7 @@ struct HaloWeights {
   static constexpr Precision precision = P::precision;
   static constexpr bool backward = Halo::backward, transposed = !backward && precision != Precision::tf32;
   static constexpr bool in_quads = backward || transposed;
-  static constexpr bool copied = is_copied<precision, Halo::G::K, typename C::b>;
+  static constexpr bool copied = P::b_copied;
 
   using Registers = float[S::columns * S::depth / S::threads < 4 ? 4 : S::columns * S::depth / S::threads];
 
@@ -34,7 +34,7 @@ struct HaloWeights {
   /// Global memory to registers, or to shared memory when the thread has waited for that.
   template <class Slots>
   INLAY_DEVICE static void fetch(const Slots& slots, const Place& at, int step, [[maybe_unused]] Registers& w) {
-    if constexpr (copied) {
+    if constexpr (copied && copies_go_on) {
       copy(slots, at, step);
     } else if constexpr (in_quads) {
       INLAY_UNROLL
@@ -52,7 +52,7 @@ struct HaloWeights {
 
   /// Registers to shared memory.
   INLAY_DEVICE static void place(const Place& at, int step, const Registers& w) {
-    if constexpr (copied) return;
+    if constexpr (copied && copies_go_on) return;
     const auto words = shared_array<std::uint32_t>(0, Halo::bytes / 4);
     const int first = first_chunk(step);
     if constexpr (in_quads) {
@@ -69,25 +69,12 @@ struct HaloWeights {
     }
   }
 
-  /// The fragments of product `half` of a step for columns 8 j to 8 j + 15: columns 0 to 7 of a chunk of the depth, of
-  /// the next; the same of columns 8 to 15.
-  template <class Chunks>
-  INLAY_DEVICE static Chunk load(Chunks chunks, int first, int half, int j) {
-    const int l = lane();
-    if constexpr (transposed) return load_matrices<true>(chunks, first + chunk_at(16 * half + l % 16, j + l / 16));
-    else return load_matrices<false>(chunks, first + chunk_at(8 * j + l % 8 + l / 16 * 8, 2 * half + l / 8 % 2));
-  }
+  /// Where a step's begin: before the slabs, so that they are aligned as warpgroup.hpp asks.
+  INLAY_DEVICE static int first_chunk(int step) { return modulo(step, 2) * (Halo::weight_bytes / 16); }
 
-  /// Where a step's begin: behind the slabs.
-  INLAY_DEVICE static int first_chunk(int step) {
-    return Halo::bytes / 16 - (2 - modulo(step, 2)) * (Halo::weight_bytes / 16);
-  }
-
-  /// Where chunk c of a line lies: of a depth if `transposed`, else of a column. Eight lines' chunks lie on different
-  /// banks.
+  /// Where chunk c of a line lies: of a depth if `transposed`, else of a column.
   INLAY_HOST_DEVICE static constexpr int chunk_at(int line, int c) {
-    if constexpr (!transposed) return Tiles::chunk_at(line, c);
-    else return line * line_chunks + (c ^ (modulo(line * line_chunks / 8, line_chunks)));
+    return Tiles::template chunk_at<line_chunks>(line, c);
   }
 
   static constexpr int line_chunks = transposed ? S::columns / 8 : 4;
@@ -123,22 +110,19 @@ struct HaloWeights {
   /// Eight along the columns, or the depth.
   template <class Slots>
   INLAY_DEVICE static void copy(const Slots& slots, const Place& at, int step) {
-    using Load = PlainLoad<typename C::b>;
     const auto chunks = shared_array<Chunk>(0, Halo::bytes / 16);
-    const Global<const storage_t<Load::element>> weights = slots.template view<Load::element>(Load::slot);
     constexpr int count = lines * line_chunks;
     INLAY_UNROLL
     for (int i = 0; i < ceil_divide(count, S::threads); ++i) {
       const int chunk = at.thread + i * S::threads, line = quotient(chunk, line_chunks), c = modulo(chunk, line_chunks);
       if (count % S::threads != 0 && chunk >= count) break;
       const int from = transposed ? position(at, step, line, 8 * c) : position(at, step, 8 * c, line);
-      copy_async<true>(chunks, first_chunk(step) + chunk_at(line, c), weights, from, from >= 0 ? 8 : 0);
+      copy_weights<C>(slots, chunks, first_chunk(step) + chunk_at(line, c), from);
     }
   }
   template <class Slots>
   INLAY_DEVICE static float weight_at(const Slots& slots, const Place& at, int step, int depth, int column) {
-    const int from = position(at, step, depth, column);
-    return weight<C>(slots, from >= 0, from);
+    return weight<C>(slots, position(at, step, depth, column));
   }
   /// Four along the columns, or the depth.
   template <class Slots>
@@ -149,7 +133,7 @@ struct HaloWeights {
       if (from >= 0) {
         const auto v = slots.template view<Load::element>(Load::slot).load4(from);
         INLAY_UNROLL
-        for (int e = 0; e < 4; ++e) w[e] = static_cast<float>(v[e]);
+        for (int e = 0; e < 4; ++e) w[e] = widen<storage_t<Load::element>>(v[e]);
       } else {
         INLAY_UNROLL
         for (int e = 0; e < 4; ++e) w[e] = 0;

@@ -20,57 +20,81 @@ struct PlainLoad<kernel::Body<kernel::Load<S, E, Index>>> {
   static constexpr Element element = E;
 };
 
-/// A at a pixel of the result (weight gradient: of dy) and a tap: the prologue of x, or of dy where dx is computed.
+/// Where A lies at a pixel of the result (weight gradient: of dy) and a tap: in x, or in dy where dx is computed.
+template <class C, class Slots>
+struct ElementOfA {
+  Context<Slots> context;
+  bool inside;  // 0 elsewhere
+
+  INLAY_DEVICE ElementOfA(const Slots& slots, Pixel pixel, Tap tap, int group)
+      : context{slots, pixel.sample, 0, 0, 0, group * Product<C>::tap_channels + tap.channel} {
+    using G = typename C::geometry;
+    int &row = context.i1, &column = context.i2;
+    if constexpr (C::mode == Mode::data_gradient) {  // p * stride + r * dilation - pad = h
+      const int up = pixel.row + G::pad_top - tap.row * G::dilation_h;
+      const int left = pixel.column + G::pad_left - tap.column * G::dilation_w;
+      row = up / G::stride_h;
+      column = left / G::stride_w;
+      inside = up >= 0 && left >= 0 && up % G::stride_h == 0 && left % G::stride_w == 0 && row < G::P && column < G::Q;
+    } else {
+      row = pixel.row * G::stride_h + tap.row * G::dilation_h - G::pad_top;
+      column = pixel.column * G::stride_w + tap.column * G::dilation_w - G::pad_left;
+      inside = static_cast<unsigned>(row) < unsigned{G::H} && static_cast<unsigned>(column) < unsigned{G::W};
+    }
+  }
+};
+/// The prologue of A there.
 template <class C, class Slots>
 INLAY_DEVICE float element_of_a(const Slots& slots, Pixel pixel, Tap tap, int group) {
-  using G = typename C::geometry;
-  int row = 0, column = 0;
-  if constexpr (C::mode == Mode::data_gradient) {  // p * stride + r * dilation - pad = h
-    const int up = pixel.row + G::pad_top - tap.row * G::dilation_h;
-    const int left = pixel.column + G::pad_left - tap.column * G::dilation_w;
-    if (up < 0 || left < 0 || up % G::stride_h != 0 || left % G::stride_w != 0) return 0;
-    row = up / G::stride_h;
-    column = left / G::stride_w;
-    if (row >= G::P || column >= G::Q) return 0;
-  } else {
-    row = pixel.row * G::stride_h + tap.row * G::dilation_h - G::pad_top;
-    column = pixel.column * G::stride_w + tap.column * G::dilation_w - G::pad_left;
-    if (static_cast<unsigned>(row) >= unsigned{G::H} || static_cast<unsigned>(column) >= unsigned{G::W}) return 0;
-  }
-  Context<Slots> context{slots, pixel.sample, 0, row, column, group * Product<C>::tap_channels + tap.channel};
-  return context.run(typename C::a{});
+  const ElementOfA<C, Slots> at(slots, pixel, tap, group);
+  return at.inside ? at.context.run(typename C::a{}) : 0.0f;
 }
 
-/// The weight at a position in R x S x C/groups x K.
+/// The weight at a position in R x S x C/groups x K; 0 at a negative one.
 template <class C, class Slots>
-INLAY_DEVICE float weight(const Slots& slots, bool inside, int position) {
+INLAY_DEVICE float weight(const Slots& slots, int position) {
   using Load = PlainLoad<typename C::b>;
-  return inside ? static_cast<float>(slots.template view<Load::element>(Load::slot)[position]) : 0.0f;
+  return position >= 0 ? widen<storage_t<Load::element>>(slots.template view<Load::element>(Load::slot)[position])
+                       : 0.0f;
 }
-/// B of a forward pass: depth counts R x S x C/groups.
-template <class C, class Slots>
-INLAY_DEVICE float forward_weight(const Slots& slots, int depth, int column, int group) {
+/// Copies eight weights, from there on, to chunk `to` (async_copy.hpp).
+template <class C, class Slots, class Chunks>
+INLAY_DEVICE void copy_weights(const Slots& slots, Chunks chunks, int to, int position) {
+  using Load = PlainLoad<typename C::b>;
+  const Global<const storage_t<Load::element>> weights = slots.template view<Load::element>(Load::slot);
+  copy_async<true>(chunks, to, weights, position, position >= 0 ? 8 : 0);
+}
+/// The position of B of a forward pass: depth counts R x S x C/groups. Negative where there is none.
+template <class C>
+INLAY_DEVICE int forward_position(int depth, int column, int group) {
   using P = Product<C>;
-  return weight<C>(slots, depth < P::tapped && column < P::columns,
-                   depth * C::geometry::K + group * P::group_outputs + column);
+  const bool inside = depth < P::tapped && column < P::columns;
+  return inside ? depth * C::geometry::K + group * P::group_outputs + column : -1;
 }
-/// B of a data gradient: the column is the input channel, the tap's channel the output channel.
-template <class C, class Slots>
-INLAY_DEVICE float backward_weight(const Slots& slots, Tap tap, int column, int group) {
+/// That of a data gradient: the column is the input channel, the tap's channel the output channel.
+template <class C>
+INLAY_DEVICE int backward_position(Tap tap, int column, int group) {
   using P = Product<C>;
   using G = typename C::geometry;
-  return weight<C>(
-      slots, tap.row < G::R && column < P::columns,
-      ((tap.row * G::S + tap.column) * P::group_inputs + column) * G::K + group * P::group_outputs + tap.channel);
+  if (tap.row >= G::R || column >= P::columns) return -1;
+  return ((tap.row * G::S + tap.column) * P::group_inputs + column) * G::K + group * P::group_outputs + tap.channel;
 }
 
-/// B of a weight gradient: the prologue of dy.
+/// Where B of a weight gradient lies.
+template <class C, class Slots>
+struct ElementOfDy {
+  Context<Slots> context;
+  bool inside;  // 0 elsewhere
+
+  INLAY_DEVICE ElementOfDy(const Slots& slots, Pixel pixel, int column, int group)
+      : context{slots, pixel.sample, 0, pixel.row, pixel.column, group * Product<C>::group_outputs + column},
+        inside(pixel.row >= 0 && column < Product<C>::columns) {}
+};
+/// The prologue of dy there.
 template <class C, class Slots>
 INLAY_DEVICE float element_of_dy(const Slots& slots, Pixel pixel, int column, int group) {
-  using P = Product<C>;
-  if (pixel.row < 0 || column >= P::columns) return 0;
-  Context<Slots> context{slots, pixel.sample, 0, pixel.row, pixel.column, group * P::group_outputs + column};
-  return context.run(typename C::b{});
+  const ElementOfDy<C, Slots> at(slots, pixel, column, group);
+  return at.inside ? at.context.run(typename C::b{}) : 0.0f;
 }
 
 /// The part of a block in which one thread works.
@@ -127,9 +151,11 @@ struct Operands {
       INLAY_UNROLL
       for (int i = 0; i < count_b; ++i) {
         if constexpr (C::mode == Mode::forward)
-          b[i] = forward_weight<C>(slots, depth + along(i, S::columns, at),
-                                   at.column_tile * S::columns + at.thread % S::columns, at.group);
-        else b[i] = backward_weight<C>(slots, own, at.column_tile * S::columns + along(i, S::depth, at), at.group);
+          b[i] = weight<C>(slots, forward_position<C>(depth + along(i, S::columns, at),
+                                                      at.column_tile * S::columns + at.thread % S::columns, at.group));
+        else
+          b[i] = weight<C>(slots,
+                           backward_position<C>(own, at.column_tile * S::columns + along(i, S::depth, at), at.group));
       }
     }
   }

@@ -10,6 +10,7 @@
 // from the device, so that results are the same everywhere.
 #pragma once
 
+#include <inlay/cuda/context.hpp>
 #include <inlay/cuda/side_sums.hpp>
 #include <inlay/cuda/taps_tile.hpp>
 #include <inlay/cuda/tiled.hpp>
@@ -72,6 +73,13 @@ struct Product {
   /// Does a block sum all taps of a weight gradient (MultiplyTaps)? Then the depth counts positions of TapsTile.
   static constexpr bool all_taps =
       weights && (precision == Precision::bf16 || precision == Precision::fp16) && TapsTile<G>::pays;
+
+  /// Which operand is a gradient that fp16 holds only when it is scaled (gradient_scale.hpp)?
+  static constexpr bool scaled = precision == Precision::fp16 && mode != Mode::forward;
+  static constexpr bool a_scaled = scaled && !weights, b_scaled = scaled && weights;
+  /// Which operands are copied to shared memory as they lie?
+  static constexpr bool a_copied = !a_scaled && is_copied<precision, tap_channels, typename Contraction::a>;
+  static constexpr bool b_copied = !b_scaled && is_copied<precision, group_outputs, typename Contraction::b>;
 
   INLAY_HOST_DEVICE static constexpr int rows(int samples) { return weights ? tapped : samples * pixels; }
   INLAY_HOST_DEVICE static constexpr int depth(int samples) {

@@ -6,20 +6,21 @@
 
 namespace inlay::cuda {
 
+template <class T>
 struct RoundParameter {
   static constexpr int threads = 256, shared_bytes = 0;
 
-  INLAY_DEVICE static void run(Global<const float> parameter, Global<Bfloat16> copy, int count) {
+  INLAY_DEVICE static void run(Global<const float> parameter, Global<T> copy, int count) {
     const int i = block_index().x * threads + thread_index();
-    if (i < count) copy[i] = round_to_bf16(parameter[i]);
+    if (i < count) copy[i] = round_to<T>(parameter[i]);
   }
 };
 
-inline void round_parameter(const Stream& stream, const float* parameter, void* copy, std::int64_t count) {
+template <class T>
+void round_parameter(const Stream& stream, const float* parameter, T* copy, std::int64_t count) {
   const int elements = work_items(1, count);
-  enqueue<RoundParameter>(stream, {ceil_divide(elements, RoundParameter::threads)},
-                          Global<const float>(parameter, count), Global<Bfloat16>(static_cast<Bfloat16*>(copy), count),
-                          elements);
+  enqueue<RoundParameter<T>>(stream, {ceil_divide(elements, RoundParameter<T>::threads)},
+                             Global<const float>(parameter, count), Global<T>(copy, count), elements);
 }
 
 }  // namespace inlay::cuda

@@ -37,11 +37,11 @@ struct TapsWalk {
   };
 
   /// One operand, of which tiles of TileChannels channels a position are brought.
-  template <class Prologue, int Channels, int TileChannels>
+  template <class Prologue, int Channels, int TileChannels, bool Copied>
   struct Lines {
     using prologue = Prologue;
     static constexpr int channels = Channels, tile_channels = TileChannels;
-    static constexpr bool copied = is_copied<P::precision, Channels, Prologue>;
+    static constexpr bool copied = Copied;
     static constexpr int words = TileChannels / 2, chunks = TileChannels / 8;  // of a position
     static constexpr int each = T::step * words / T::threads;                  // words of a step that a thread brings
     static constexpr int apart = T::threads / words;                           // positions between them
@@ -54,8 +54,8 @@ struct TapsWalk {
       return position * chunks + (chunk ^ static_cast<int>(static_cast<unsigned>(position) / (8 / chunks) % chunks));
     }
   };
-  using X = Lines<typename C::a, G::C, T::inputs>;
-  using Dy = Lines<typename C::b, G::K, T::outputs>;
+  using X = Lines<typename C::a, G::C, T::inputs, P::a_copied>;
+  using Dy = Lines<typename C::b, G::K, T::outputs, P::b_copied>;
   static constexpr bool copies = X::copied || Dy::copied, evaluates = !X::copied || !Dy::copied;
   /// Beside the sums, registers suffice for loading 8 words at a time.
   static constexpr int portions = (X::copied ? 0 : X::each) + (Dy::copied ? 0 : Dy::each) > 8 ? 2 : 1;
@@ -229,7 +229,7 @@ struct TapsWalk {
     for (int i = 0; i < Dy::each; ++i) {
       const int chunk = Dy::chunk_at(Dy::position_of(thread, i), word / 4);
       const std::uint32_t pair = words[first * Dy::words + 4 * chunk + word % 4];
-      add(side, {__builtin_bit_cast(float, pair << 16), __builtin_bit_cast(float, pair & 0xffff0000u)});
+      add(side, unpack<P::precision>(pair));
     }
   }
 

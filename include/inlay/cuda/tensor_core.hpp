@@ -102,3 +102,16 @@ INLAY_DEVICE void multiply_fragments(float (&sums)[4], const std::uint32_t (&a)[
 #else
 #include <inlay/cuda/emulator/tensor_core.hpp>
 #endif
+
+namespace inlay::cuda {
+
+/// The way back from `pack`.
+template <Precision P>
+INLAY_DEVICE Vector<float, 2> unpack(std::uint32_t pair) {
+  storage_t<stored_in(P)> low, high;
+  low.bits = static_cast<std::uint16_t>(pair);
+  high.bits = static_cast<std::uint16_t>(pair >> 16);
+  return {widen(low), widen(high)};
+}
+
+}  // namespace inlay::cuda

@@ -9,9 +9,11 @@
 // The four warps lie below each other: warp w computes 16 rows of each band of 64, and all columns.
 #pragma once
 
+#include <inlay/cuda/integers.hpp>
 #include <inlay/cuda/operands.hpp>
 #include <inlay/cuda/tensor_core.hpp>
 #include <inlay/cuda/unroll.hpp>
+#include <inlay/cuda/warpgroup.hpp>
 
 namespace inlay::cuda {
 
@@ -49,8 +51,15 @@ struct TensorTiles {
       shared[word_of<false>(at.thread) * S::columns + line_of<false>(at.thread) + 8 * i] = side.of_line[i];
   }
 
-  /// Where chunk c of a line lies.
-  INLAY_HOST_DEVICE static constexpr int chunk_at(int line, int c) { return line * 4 + (c ^ (line / 2 % 4)); }
+  /// Where chunk c of a line of `Chunks` lies, as warpgroup.hpp asks: eight neighbouring lines' on different banks.
+  /// Lines of more than 128 bytes, those of the depths of a step, are in parts: the first 128 bytes of all lines, the
+  /// next ones of all, and so on.
+  template <int Chunks = 4>
+  INLAY_HOST_DEVICE static constexpr int chunk_at(int line, int c) {
+    constexpr int together = Chunks < 8 ? Chunks : 8;
+    if constexpr (Chunks > 8) line += quotient(c, 8) * S::depth;
+    return line * together + (modulo(c, together) ^ modulo(quotient(line, 8 / together), together));
+  }
 
   /// A thread's word of every line that it brings, and the first of these.
   template <bool AlongDepth>
@@ -98,10 +107,23 @@ struct TensorTiles {
   /// A warp's rows of A in the two chunks of one product: rows 0 to 7, 8 to 15 of a chunk; the same of the next.
   using Fragments = std::uint32_t[S::passes][4];
 
-  /// sums += A * B for one product; load(j) gives B's fragments of columns 8 j to 8 j + 15 (chunk 0 of columns 0 to 7,
-  /// chunk 1; the same of columns 8 to 15).
-  template <class Load>
-  INLAY_DEVICE static void multiply_columns(const Fragments& a, Sums& sums, Load load) {
+  /// sums += A * B for one product, or the start of it (finish_products). B's columns, or if `Transposed` its depths,
+  /// begin at chunk `first`, and those of the product are the first or second half of a step.
+  template <bool Transposed, class Chunks>
+  INLAY_DEVICE static void multiply_columns(const Fragments& a, Sums& sums, Chunks chunks, int first, int half) {
+    constexpr int line_chunks = Transposed ? S::columns / 8 : 4, together = line_chunks < 8 ? line_chunks : 8;
+    if (has_warpgroups()) {
+      const int at = first + (Transposed ? chunk_at<line_chunks>(16 * half, 0) : chunk_at(0, 2 * half));
+      constexpr int next_part = line_chunks > together ? 16 * chunk_at<line_chunks>(0, together) : 16;
+      start_products<precision, Transposed>(sums, a, shared_matrix<16 * together>(chunks.address(at), next_part));
+      return;
+    }
+    // Columns 8 j to 8 j + 15: a chunk of the depth of the first 8, the next chunk; the same of the others.
+    auto load = [&, l = lane()](int j) {
+      if constexpr (Transposed)
+        return load_matrices<true>(chunks, first + chunk_at<line_chunks>(16 * half + l % 16, j + l / 16));
+      else return load_matrices<false>(chunks, first + chunk_at(8 * j + l % 8 + l / 16 * 8, 2 * half + l / 8 % 2));
+    };
     INLAY_UNROLL
     for (int j = 0; j < blocks; j += 2) {
       std::uint32_t b[4];
@@ -113,6 +135,10 @@ struct TensorTiles {
         multiply_fragments<precision>(sums[i][j + 1], a[i], right);
       }
     }
+  }
+  /// Before what has been multiplied is written over, and before the sums are used.
+  INLAY_DEVICE static void finish_products(Sums& sums) {
+    if (has_warpgroups()) wait_products<0>(sums);
   }
   INLAY_DEVICE static void copy(const Chunk& from, std::uint32_t (&to)[4]) {
     INLAY_UNROLL

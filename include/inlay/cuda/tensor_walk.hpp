@@ -1,6 +1,12 @@
-// How a block multiplies on tensor cores, for any geometry: tiles of A and B (tensor_tiles.hpp) go through shared
-// memory step by step along the depth. Prologues compute in fp32; values are rounded on their way into registers, where
-// the next step's tiles wait while the last one's are multiplied (two buffers in shared memory).
+// How a block multiplies on tensor cores, for any geometry: tiles of A and B go through shared memory step by step
+// along the depth. An operand that lies in memory as it is multiplied (a dense layer's features and weights, those of a
+// strided or 1 x 1 convolution) is copied there in the background, 16 bytes at a time. The prologue of any other is
+// computed in fp32 and rounded on its way into registers, where the next step's tile waits while the last one's is
+// multiplied.
+//
+// What memory holds along the depth lies line by line as in tensor_tiles.hpp, a line being a row of A or a column of B.
+// What it holds along rows or columns is copied depth by depth, and transposed as it is loaded; through registers it
+// goes word by word to where it would lie otherwise.
 #pragma once
 
 #include <inlay/cuda/gradient_scale.hpp>
@@ -14,40 +20,75 @@ struct TensorWalk : TensorTiles<C> {
   using Tiles::words, Tiles::each, Tiles::blocks, Tiles::word;
   using typename Tiles::P, typename Tiles::S, typename Tiles::Sums, typename Tiles::Side;
 
-  static constexpr int buffer = (S::rows + S::columns) * words;  // A's lines, then B's
-  static constexpr int floats = 2 * buffer + 3 * S::rows;        // of shared memory
+  /// An operand's tile of `Extent` rows or columns. `AlongDepth`: is memory contiguous along the depth?
+  template <int Extent, bool AlongDepth, bool Copied>
+  struct Lines {
+    static constexpr bool along_depth = AlongDepth, copied = Copied, transposed = Copied && !AlongDepth;
+    static constexpr int count = transposed ? S::depth : Extent, chunks = transposed ? Extent / 8 : 4;  // of a line
+
+    INLAY_HOST_DEVICE static constexpr int chunk_at(int line, int c) {
+      return Tiles::template chunk_at<chunks>(line, c);
+    }
+    // A thread copies the same chunk of `each` lines.
+    static constexpr int apart = S::threads / chunks, each = ceil_divide(count, apart);
+    INLAY_HOST_DEVICE static constexpr int own_chunk(int thread) { return thread % chunks; }
+    INLAY_HOST_DEVICE static constexpr int own_line(int thread, int i) { return thread / chunks + i * apart; }
+    INLAY_HOST_DEVICE static constexpr bool has(int line) { return count % apart == 0 || line < count; }
+  };
+  using A = Lines<S::rows, !P::weights, P::a_copied>;
+  using B = Lines<S::columns, P::mode == Mode::data_gradient, P::b_copied>;
+  static constexpr bool copies = A::copied || B::copied;
+
+  // What waits in registers is one step ahead; copies may be two.
+  static constexpr int buffers = A::copied && B::copied ? 3 : 2;
+  static constexpr int a_chunks = S::rows * 4, buffer_chunks = a_chunks + S::columns * 4;  // A's lines, then B's
+  static constexpr int table_first = buffers * buffer_chunks * 16;                         // byte
+  static constexpr int floats = table_first / 4 + 3 * S::rows;                             // of shared memory
 
   /// Multiplies along the depth.
   template <class Slots>
   INLAY_DEVICE static Side walk(const Slots& slots, const Place& at, int begin, int steps, int samples, Sums& sums) {
-    const auto tiles = shared_array<std::uint32_t>(0, 2 * buffer);
-    const auto chunks = shared_array<Chunk>(0, 2 * buffer / 4);
-    const auto table = shared_array<int>(8 * buffer, 3 * S::rows);
+    const auto table = shared_array<int>(table_first, 3 * S::rows);
     Side side = {};
-    std::uint32_t a[S::rows / 8], b[blocks];
+    Registers registers;
+    auto fetch = [&](int step) {
+      if (step < steps) {
+        const int depth = begin + step * S::depth, first = first_chunk(step);
+        fetch_a(slots, table, at, depth, samples, first, registers.a);
+        fetch_b(slots, at, depth, samples, first + a_chunks, registers.b, side);
+      }
+      if constexpr (copies) commit_copies();
+    };
     fill_table(table, at, samples);
     sync_threads();
-    fetch(slots, table, at, begin, samples, a, b, side);
-    Tiles::template place<a_along_depth>(tiles, 0, at.thread, a);
-    Tiles::template place<b_along_depth>(tiles, S::rows, at.thread, b);
-    sync_threads();
+    INLAY_UNROLL
+    for (int step = 0; step < buffers - 1; ++step) fetch(step);
+    place(at, 0, registers);
     for (int step = 0; step < steps; ++step) {
-      const int now = step % 2 * buffer, next = buffer - now;
-      if (step + 1 < steps) fetch(slots, table, at, begin + (step + 1) * S::depth, samples, a, b, side);
-      multiply_tiles(chunks, now / words, sums);
-      if (step + 1 < steps) {
-        Tiles::template place<a_along_depth>(tiles, next / words, at.thread, a);
-        Tiles::template place<b_along_depth>(tiles, next / words + S::rows, at.thread, b);
-      }
+      if constexpr (copies) wait_copies<buffers - 2>();
+      fence_shared_writes();
       sync_threads();
+      fetch(step + buffers - 1);
+      if constexpr (P::sided && B::copied)
+        if (at.row_tile == 0) add_to_side(first_chunk(step) + a_chunks, at.thread, side);
+      multiply_tiles(first_chunk(step), sums);
+      if (step + 1 < steps) place(at, step + 1, registers);
+      Tiles::finish_products(sums);
     }
+    sync_threads();
     GradientScale<C>(slots).undo(sums);
     return side;
   }
 
  private:
-  // Is memory contiguous along the depth?
-  static constexpr bool a_along_depth = !P::weights, b_along_depth = P::mode == Mode::data_gradient;
+  struct Registers {
+    std::uint32_t a[S::rows / 8], b[blocks];
+  };
+
+  /// Where the tiles of a step begin.
+  INLAY_DEVICE static int first_chunk(int step) { return modulo(step, buffers) * buffer_chunks; }
+  INLAY_DEVICE static auto all_chunks() { return shared_array<Chunk>(0, buffers * buffer_chunks); }
+  INLAY_DEVICE static auto all_words() { return shared_array<std::uint32_t>(0, 4 * buffers * buffer_chunks); }
 
   /// The pixels of A's lines; for a weight gradient their taps.
   template <class Table>
@@ -68,29 +109,91 @@ struct TensorWalk : TensorTiles<C> {
     table[S::rows + line] = y;
     table[2 * S::rows + line] = z;
   }
+  /// The Pixel or Tap of a line of A.
+  template <class Entry, class Table>
+  INLAY_DEVICE static Entry entry(Table table, int line) {
+    return {table[line], table[S::rows + line], table[2 * S::rows + line]};
+  }
   INLAY_DEVICE static Tap tap_at(int index) { return index < P::tapped ? P::tap(index) : Tap{no_tap, 0, 0}; }
 
-  /// Global memory to registers: the thread's words of the step that begins at `depth`.
+  /// The tile of A of the step that begins at `depth`: global memory to the thread's words, or to shared memory from
+  /// chunk `first` on when the thread has waited for that.
   template <class Slots, class Table>
-  INLAY_DEVICE static void fetch(const Slots& slots, Table table, const Place& at, int depth, int samples,
-                                 std::uint32_t (&a)[S::rows / 8], std::uint32_t (&b)[blocks],
-                                 [[maybe_unused]] Side& side) {
-    const int depth_a = depth + Tiles::template word_of<a_along_depth>(at.thread) * each;
-    const int depth_b = depth + Tiles::template word_of<b_along_depth>(at.thread) * each;
-    const int first_a = Tiles::template line_of<a_along_depth>(at.thread),
-              first_b = Tiles::template line_of<b_along_depth>(at.thread);
-    const int column = at.column_tile * S::columns + first_b;
-    const GradientScale<C> scaled(slots);
+  INLAY_DEVICE static void fetch_a(const Slots& slots, Table table, const Place& at, int depth, int samples,
+                                   [[maybe_unused]] int first, [[maybe_unused]] std::uint32_t (&a)[S::rows / 8]) {
+    if constexpr (A::copied) {
+      static_assert(A::count % A::apart == 0);
+      const int c = A::own_chunk(at.thread);
+      const Tap tap = P::weights ? entry<Tap>(table, 8 * c) : tap_at(depth + 8 * c);
+      Pixel pixels[A::each];
+      INLAY_UNROLL
+      for (int i = 0; i < A::each; ++i) {
+        const int line = A::own_line(at.thread, i);
+        pixels[i] = P::weights ? P::pixel(depth + line, samples) : entry<Pixel>(table, line);
+      }
+      INLAY_UNROLL
+      for (int i = 0; i < A::each; ++i) {
+        const ElementOfA<C, Slots> from(slots, pixels[i], tap, at.group);
+        from.context.copy8(typename C::a{}, all_chunks(), first + A::chunk_at(A::own_line(at.thread, i), c),
+                           from.inside);
+      }
+      return;
+    }
+    const int own_depth = depth + Tiles::template word_of<A::along_depth>(at.thread) * each;
+    const int first_line = Tiles::template line_of<A::along_depth>(at.thread);
     if constexpr (P::weights) {
       Pixel pixels[each];
       INLAY_UNROLL
-      for (int e = 0; e < each; ++e) pixels[e] = P::pixel(depth_a + e, samples);
+      for (int e = 0; e < each; ++e) pixels[e] = P::pixel(own_depth + e, samples);
       INLAY_UNROLL
       for (int i = 0; i < S::rows / 8; ++i) {
-        const int line = first_a + 8 * i;
-        const Tap tap{table[line], table[S::rows + line], table[2 * S::rows + line]};
+        const Tap tap = entry<Tap>(table, first_line + 8 * i);
         a[i] = word([&](int e) { return element_of_a<C>(slots, pixels[e], tap, at.group); });
       }
+    } else {
+      const GradientScale<C> scaled(slots);
+      Tap taps[each];
+      INLAY_UNROLL
+      for (int e = 0; e < each; ++e) taps[e] = tap_at(own_depth + e);
+      INLAY_UNROLL
+      for (int i = 0; i < S::rows / 8; ++i) {
+        const Pixel pixel = entry<Pixel>(table, first_line + 8 * i);
+        a[i] = word([&](int e) { return scaled(element_of_a<C>(slots, pixel, taps[e], at.group)); });
+      }
+    }
+  }
+
+  /// The same of B.
+  template <class Slots>
+  INLAY_DEVICE static void fetch_b(const Slots& slots, const Place& at, int depth, [[maybe_unused]] int samples,
+                                   [[maybe_unused]] int first, [[maybe_unused]] std::uint32_t (&b)[blocks],
+                                   [[maybe_unused]] Side& side) {
+    const int first_column = at.column_tile * S::columns;
+    if constexpr (B::copied) {
+      const int c = B::own_chunk(at.thread);
+      INLAY_UNROLL
+      for (int i = 0; i < B::each; ++i) {
+        const int line = B::own_line(at.thread, i), to = first + B::chunk_at(line, c);
+        if (!B::has(line)) break;
+        if constexpr (P::weights) {
+          const ElementOfDy<C, Slots> from(slots, P::pixel(depth + line, samples), first_column + 8 * c, at.group);
+          from.context.copy8(typename C::b{}, all_chunks(), to, from.inside);
+        } else if constexpr (P::mode == Mode::forward) {
+          copy_weights<C>(slots, all_chunks(), to, forward_position<C>(depth + line, first_column + 8 * c, at.group));
+        } else {
+          const Tap tap = tap_at(depth + 8 * c);
+          copy_weights<C>(slots, all_chunks(), to, backward_position<C>(tap, first_column + line, at.group));
+        }
+      }
+      return;
+    }
+    const int own_depth = depth + Tiles::template word_of<B::along_depth>(at.thread) * each;
+    const int column = first_column + Tiles::template line_of<B::along_depth>(at.thread);
+    if constexpr (P::weights) {
+      const GradientScale<C> scaled(slots);
+      Pixel pixels[each];
+      INLAY_UNROLL
+      for (int e = 0; e < each; ++e) pixels[e] = P::pixel(own_depth + e, samples);
       INLAY_UNROLL
       for (int i = 0; i < blocks; ++i)
         b[i] = word([&](int e) {
@@ -99,41 +202,52 @@ struct TensorWalk : TensorTiles<C> {
           return scaled(value);
         });
     } else {
-      Tap taps[each];
-      INLAY_UNROLL
-      for (int e = 0; e < each; ++e) taps[e] = tap_at(depth_a + e);
-      INLAY_UNROLL
-      for (int i = 0; i < S::rows / 8; ++i) {
-        const int line = first_a + 8 * i;
-        const Pixel pixel{table[line], table[S::rows + line], table[2 * S::rows + line]};
-        a[i] = word([&](int e) { return scaled(element_of_a<C>(slots, pixel, taps[e], at.group)); });
-      }
       INLAY_UNROLL
       for (int i = 0; i < blocks; ++i)
         b[i] = word([&](int e) {
           if constexpr (P::mode == Mode::forward)
-            return forward_weight<C>(slots, depth_b + e, column + 8 * i, at.group);
-          else return backward_weight<C>(slots, taps[e], column + 8 * i, at.group);
+            return weight<C>(slots, forward_position<C>(own_depth + e, column + 8 * i, at.group));
+          else return weight<C>(slots, backward_position<C>(tap_at(own_depth + e), column + 8 * i, at.group));
         });
     }
   }
 
-  /// sums += A * B for the tiles that begin at line `first`.
-  template <class Chunks>
-  INLAY_DEVICE static void multiply_tiles(Chunks chunks, int first, Sums& sums) {
+  /// Registers to the shared memory of a step.
+  INLAY_DEVICE static void place(const Place& at, int step, const Registers& registers) {
+    const int line = 4 * first_chunk(step) / words;
+    if constexpr (!A::copied) Tiles::template place<A::along_depth>(all_words(), line, at.thread, registers.a);
+    if constexpr (!B::copied)
+      Tiles::template place<B::along_depth>(all_words(), line + S::rows, at.thread, registers.b);
+  }
+
+  /// The thread's share of a tile of dy that has been copied to chunk `first`: the same as of one from registers.
+  INLAY_DEVICE static void add_to_side(int first, int thread, Side& side) {
+    const int depth = Tiles::template word_of<false>(thread) * each, in_chunk = Tiles::template line_of<false>(thread);
+    INLAY_UNROLL
+    for (int i = 0; i < blocks; ++i) INLAY_UNROLL
+    for (int e = 0; e < each; ++e) {
+      const std::uint32_t pair = all_words()[4 * (first + B::chunk_at(depth + e, i)) + in_chunk / 2];
+      const Vector<float, 2> values = unpack<P::precision>(pair);
+      side.of_line[i] += in_chunk % 2 == 0 ? values[0] : values[1];
+    }
+  }
+
+  /// sums += A * B for the tiles that begin at chunk `first`.
+  INLAY_DEVICE static void multiply_tiles(int first, Sums& sums) {
+    const auto chunks = all_chunks();
     const int l = lane();
     INLAY_UNROLL
     for (int c = 0; c < 4; c += 2) {
       typename Tiles::Fragments a;
       INLAY_UNROLL
       for (int i = 0; i < S::passes; ++i) {
-        const int line = first + i * S::band + warp() * 16 + l % 16;
-        Tiles::copy(load_matrices<false>(chunks, Tiles::chunk_at(line, c + l / 16)), a[i]);
+        const int row = i * S::band + warp() * 16;
+        if constexpr (A::transposed)  // depths 0 to 7 of rows 0 to 7, of rows 8 to 15; the same of depths 8 to 15
+          Tiles::copy(load_matrices<true>(chunks, first + A::chunk_at(8 * c + l % 8 + l / 16 * 8, row / 8 + l / 8 % 2)),
+                      a[i]);
+        else Tiles::copy(load_matrices<false>(chunks, first + A::chunk_at(row + l % 16, c + l / 16)), a[i]);
       }
-      Tiles::multiply_columns(a, sums, [&](int j) {
-        const int line = first + S::rows + 8 * j + l % 8 + l / 16 * 8;
-        return load_matrices<false>(chunks, Tiles::chunk_at(line, c + l / 8 % 2));
-      });
+      Tiles::template multiply_columns<B::transposed>(a, sums, chunks, first + a_chunks, c / 2);
     }
   }
 };

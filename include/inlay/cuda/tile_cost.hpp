@@ -74,9 +74,10 @@ constexpr BlockWork block_work(int samples) {
     constexpr int sums = S::rows_each * S::columns_each;
     const double depth = P::depth_of_each(samples);
     work.multiply_adds = depth * S::rows * S::columns;
-    double of_a = depth * S::rows, bringing = e::gathering;
-    double weighing = P::weights ? e::gathering : e::weighing, weight = P::weights ? element : 4;  // bytes
-    int under_way = S::rows * S::depth / S::threads;  // words of A and B that wait in registers
+    double of_a = depth * S::rows, bringing = P::a_copied ? e::copying : e::gathering;
+    const double weighing = P::b_copied ? e::copying : P::weights ? e::gathering : e::weighing;
+    const double weight = P::weights || P::b_copied ? element : 4;  // bytes
+    int under_way = S::rows * S::depth / S::threads;                // words of A and B that wait in registers
     if constexpr (P::precision == Precision::fp32) {
       // A thread loads four floats at a time; for a warp, 4 x 8 threads, that takes two passes over the banks.
       const double loads =
@@ -91,11 +92,10 @@ constexpr BlockWork block_work(int samples) {
       if constexpr (has_halo_tile<C>) {
         using H = HaloTile<C>;
         of_a = 1.0 * H::rows * H::padded_columns * H::slabs * H::slab_channels * depth / P::tapped;
-        bringing = H::copied ? e::copying : e::in_quads;
-        if (HaloWeights<C>::copied) weighing = e::copying, weight = element;
+        if (!P::a_copied) bringing = e::in_quads;
         work.multiply_adds *= 1.0 * HaloWalk<C>::all_steps * S::depth / P::tapped;  // slabs pad channels
       } else {
-        under_way = 4 * S::passes + S::rows / 8 + S::columns / 8;
+        under_way = 4 * S::passes + (P::a_copied ? 0 : S::rows / 8) + (P::b_copied ? 0 : S::columns / 8);
       }
     }
     const double of_b = depth * S::columns;

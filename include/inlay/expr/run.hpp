@@ -28,7 +28,8 @@ void copy_inputs(const void* const* inputs, float* const* destinations) {
       case Element::f32: copy(static_cast<const float*>(inputs[value.index])); break;
       case Element::u8: copy(static_cast<const std::uint8_t*>(inputs[value.index])); break;
       case Element::i32: copy(static_cast<const std::int32_t*>(inputs[value.index])); break;
-      case Element::bf16: break;  // no input is
+      case Element::bf16:
+      case Element::f16: break;  // no input is
     }
   }
 }

@@ -332,7 +332,7 @@ class Emitter {
     return plan.steps.size - 1 - place.first_step;
   }
 
-  constexpr bool rounds(int i) const { return roles.data[i].stored && nodes.data[i].element == Element::bf16; }
+  constexpr bool rounds(int i) const { return roles.data[i].stored && is_narrow(nodes.data[i].element); }
 
   /// Gives the register that holds what was stored.
   constexpr int store(const Place& place, int i, int value) {

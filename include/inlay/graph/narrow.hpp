@@ -1,8 +1,17 @@
-// Which values are stored in fewer bytes than they are computed in, in programs that want that: the images and feature
-// vectors of a batch and their gradients, which are most of what a training step moves. Everything that outlives a step
-// or adds up over the batch (parameters, optimiser state, their gradients, statistics) stays f32, as do a program's
-// inputs and outputs. Of weights that contractions read there is a narrow copy beside the parameter, which every tile
-// of a result reads again.
+// Which values are stored in fewer bytes than they are computed in, in programs that want that. Of the images and
+// feature vectors of a batch and their gradients, which are most of what a training step moves:
+//
+//   bf16   all, since it has the exponents of a float.
+//   f16    those that a product reads as they are and rounds to fp16 in any case: what forward passes multiply, and
+//          weight gradients as their x. So they are multiplied as the same numbers as if they were stored as f32, and
+//          one beyond 65504, which becomes infinite, would have been infinite there. What only maps and sums read (what
+//          is to be normalised, averaged, selected from) stays f32 and may be as large as a float. So do gradients:
+//          most of them are too small for fp16, and a launch that multiplies them knows its scale only while it runs
+//          (cuda/gradient_scale.hpp), and no other launch that reads them.
+//
+// Everything that outlives a step or adds up over the batch (parameters, optimiser state, their gradients, statistics)
+// stays f32, as do a program's inputs and outputs. Of weights that contractions read there is a narrow copy beside the
+// parameter, which every tile of a result reads again.
 #pragma once
 
 #include <inlay/graph/graph.hpp>
@@ -13,24 +22,48 @@ namespace inlay {
 /// rounding counts for most in them.
 inline constexpr int small_value = 64;
 
+namespace detail {
+
+/// What a reshape views.
+constexpr int viewed(const Graph& graph, int i) {
+  while (graph.nodes.data[i].op == Op::reshape) i = graph.nodes.data[i].operands[0];
+  return i;
+}
+
+/// Does a contraction multiply operand k as a value of the forward pass, which no precision scales before it rounds it?
+constexpr bool multiplies_as_it_is(const Node& contraction, int k) {
+  return contraction.mode == Mode::forward || (contraction.mode == Mode::weight_gradient && k == 0);
+}
+
+/// The nodes that may be stored as f16.
+constexpr List<bool> multiplied_as_they_are(const Graph& graph) {
+  List<bool> multiplied(graph.nodes.size, false);
+  for (const Node& n : graph.nodes)
+    for (int k = 0; n.op == Op::contraction && k < n.operand_count; ++k)
+      if (multiplies_as_it_is(n, k)) multiplied.data[viewed(graph, n.operands[k])] = true;
+  return multiplied;
+}
+
+}  // namespace detail
+
 /// Says of all nodes that may be so that they are stored as `stored` if they are, and of all parameters that are
 /// weights that contractions read them so.
 constexpr void narrow(Graph& graph, Element stored, int small = small_value) {
-  List<bool> kept(graph.nodes.size, false);
-  for (const Output& output : graph.outputs) kept.data[output.node] = true;
-  for (int i = graph.nodes.size - 1; i >= 0; --i)  // a reshape is its operand
-    if (kept.data[i] && graph.nodes.data[i].op == Op::reshape) kept.data[graph.nodes.data[i].operands[0]] = true;
+  List<bool> wide(graph.nodes.size, false);
+  if (stored == Element::f16) {
+    const List<bool> multiplied = detail::multiplied_as_they_are(graph);
+    for (int i = 0; i < graph.nodes.size; ++i) wide.data[i] = !multiplied.data[i];
+  }
+  for (const Output& output : graph.outputs) wide.data[detail::viewed(graph, output.node)] = true;
   for (int i = 0; i < graph.nodes.size; ++i) {
     Node& n = graph.nodes.data[i];
     if (n.op == Op::reshape) n.element = graph.nodes.data[n.operands[0]].element;
-    else if (n.batched && n.element == Element::f32 && !is_leaf(n.op) && n.shape.count() > small && !kept.data[i])
+    else if (n.batched && n.element == Element::f32 && !is_leaf(n.op) && n.shape.count() > small && !wide.data[i])
       n.element = stored;
   }
   for (const Node& n : graph.nodes) {
     if (n.op != Op::contraction || n.mode == Mode::weight_gradient) continue;
-    int weights = n.operands[1];
-    while (graph.nodes.data[weights].op == Op::reshape) weights = graph.nodes.data[weights].operands[0];
-    if (const Node& w = graph.nodes.data[weights]; w.op == Op::parameter)
+    if (const Node& w = graph.nodes.data[detail::viewed(graph, n.operands[1])]; w.op == Op::parameter)
       graph.parameters.data[w.index].multiplied = stored;
   }
 }

@@ -161,7 +161,7 @@ struct GroupedProgram {
 }  // namespace detail
 
 /// All passes over the graph of `Source` (a type with `static constexpr Graph make()`). `Stored`: how images and
-/// features of a batch lie in memory between launches, f32 or bf16 (narrow.hpp).
+/// features of a batch lie in memory between launches: f32, or which of them bf16 or f16 (narrow.hpp).
 template <class Source, Element Stored = Element::f32>
 struct Program : detail::GroupedProgram<Source> {
   static constexpr Element stored = Stored;

@@ -1,6 +1,6 @@
 // The oracle: walks any Graph at run time in double precision, one obvious loop per primitive. It is slow and
 // plainly right; every executor is tested against it, and it is itself tested against Eigen and finite differences.
-// A node whose element is bf16 is rounded to that.
+// A node whose element is bf16 or f16 is rounded to that.
 #pragma once
 
 #include <inlay/core/random.hpp>
@@ -25,7 +25,10 @@ namespace detail {
 
 /// x as an element holds it.
 inline double as_stored(Element element, double x) {
-  return element == Element::bf16 ? double{static_cast<float>(Bfloat16(static_cast<float>(x)))} : x;
+  const float nearest = static_cast<float>(x);
+  if (element == Element::bf16) return double{static_cast<float>(Bfloat16(nearest))};
+  if (element == Element::f16) return double{static_cast<float>(Float16(nearest))};
+  return x;
 }
 
 inline double apply(MapOp op, double a, double b, double c) {
@@ -66,7 +69,7 @@ class Interpreter {
       const int copies = n.batched ? samples : 1;
       nodes[i].assign(static_cast<std::size_t>(copies * n.shape.count()), 0.0);
       node(n, nodes[i], inputs, parameters);
-      if (n.element == Element::bf16)
+      if (is_narrow(n.element))
         for (double& x : nodes[i]) x = as_stored(n.element, x);
     }
     result.updated = parameters;

@@ -372,8 +372,9 @@ class Model {
 ///   compile<Net, Precision::bf16>(...)    On a GPU, tensor cores multiply what is rounded to bf16 (or fp16, tf32) and
 ///                                         sum it in fp32; weights and their gradients stay fp32. With bf16, images and
 ///                                         features and their gradients lie in memory as bf16, too, half as many bytes;
-///                                         with the others they stay fp32. fp16 has no numbers below 2^-24 and above
-///                                         65504: gradients are scaled while they are multiplied, images, features and
+///                                         with fp16 only images and features that are multiplied as they are; with
+///                                         tf32 they stay fp32. fp16 has no numbers below 2^-24 and above 65504:
+///                                         gradients are scaled while they are multiplied, images, features and
 ///                                         weights are not. On the CPU, evaluation and prediction keep the weights of
 ///                                         dense layers in bf16 (single images are faster), and all else stays fp32;
 ///                                         the others change nothing there.

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 #include <exception>
+#include <functional>
 #include <inlay/cuda/emulator/fibre.hpp>
 #include <inlay/cuda/emulator/report.hpp>
 #include <inlay/cuda/emulator/shadow.hpp>
@@ -65,7 +67,10 @@ class Machine {
       stops[t] = Stop{};
       warp_sequences[t] = 0;
       groups[t] = 0;
+      fences[t] = 0;
+      products[t].number = 0;
     }
+    for (std::vector<std::uint64_t>& of_warpgroup : matrices) of_warpgroup.clear();
     started = 0;
     try {
       while (!phase()) shadow.sync_threads();
@@ -125,6 +130,50 @@ class Machine {
     own.resize(kept);
   }
 
+  // --- products in the background (cuda/warpgroup.hpp) of the running thread
+
+  /// What it has written may be read by products from now on.
+  void fence_writes() { fences[running.thread] = running.own_cell; }
+
+  /// Before a product reads the word at that byte of shared memory.
+  void access_matrix(std::size_t offset) const {
+    access<std::uint32_t, false>(offset);
+    const std::int32_t writer = running.writers[running.byte_cells ? offset : offset / 4];
+    if (fences[writer & code_mask] < writer) [[unlikely]]
+      report("multiplies by byte " + std::to_string(offset) + " of shared memory, which " + accessor(writer) +
+             " wrote without fence_shared_writes between that and the barrier");
+  }
+
+  /// A group begins: when it is waited for, product(sums) adds it. Until then the sums are NaN.
+  void start_products(float* sums, int count, std::uint64_t matrix, std::function<void(float*)> product) {
+    Products& own = products[running.thread];
+    if (own.started.empty()) {
+      own.sums = sums;
+      own.values.assign(sums, sums + count);
+      for (int i = 0; i < count; ++i) std::memcpy(sums + i, &untouched, sizeof untouched);
+    } else if (own.sums != sums) {
+      report("starts products that are added to other sums than those under way: wait_products is missing");
+    }
+    own.started.push_back(std::move(product));
+    std::vector<std::uint64_t>& given = matrices[running.thread / (4 * warp_size)];
+    if (own.number == given.size()) given.push_back(matrix);
+    if (given[own.number++] != matrix) report("starts products with another matrix than the other warps");
+  }
+
+  /// Delivers all but the last `left` groups.
+  void wait_products(int left, const float* sums) {
+    Products& own = products[running.thread];
+    if (own.started.empty()) return;
+    if (own.sums != sums) report("waits for products that are added to other sums");
+    for (std::size_t i = 0; i < own.values.size(); ++i)
+      if (std::memcmp(sums + i, &untouched, sizeof untouched) != 0)
+        report("has written sums to which products are still to be added: wait_products is missing");
+    const auto end = own.started.end() - std::min<std::ptrdiff_t>(left, std::ssize(own.started));
+    for (auto product = own.started.begin(); product != end; ++product) (*product)(own.values.data());
+    own.started.erase(own.started.begin(), end);
+    if (own.started.empty()) std::copy(own.values.begin(), own.values.end(), own.sums);
+  }
+
   /// One slot for each warp of the block, beside shared memory: block_reduce's.
   unsigned char* warp_slot(int warp) { return warp_slots[warp].bytes; }
 
@@ -173,6 +222,7 @@ class Machine {
     try {
       m.kernel->call(m.kernel->arguments);
       if (!m.copies[thread].empty()) report("ends with asynchronous copies that it has not waited for");
+      if (!m.products[thread].started.empty()) report("ends with products that it has not waited for");
     } catch (const Cancelled&) {
     } catch (...) {
       m.failure = std::current_exception();
@@ -193,6 +243,7 @@ class Machine {
     for (int t = 0; t < started; ++t) {
       for (const Copy& copy : copies[t]) shadow.mark(copy.offset, 0);
       copies[t].clear();
+      products[t].started.clear();
     }
   }
 
@@ -219,6 +270,13 @@ class Machine {
     int group;
     unsigned char bytes[sizeof(Chunk)];
   };
+  struct Products {
+    float* sums = nullptr;
+    std::vector<float> values;  // of the sums
+    std::vector<std::function<void(float*)>> started;
+    std::size_t number = 0;  // of all groups of the block so far
+  };
+  static constexpr std::uint32_t untouched = 0x7fc0dead;  // a NaN
 
   const Kernel* kernel = nullptr;
   Stacks stacks;
@@ -228,6 +286,9 @@ class Machine {
   int warp_sequences[max_threads] = {};
   std::vector<Copy> copies[max_threads];  // under way
   int groups[max_threads] = {};           // complete ones
+  Products products[max_threads];
+  std::int32_t fences[max_threads] = {};                               // their own_cell at the last one
+  std::vector<std::uint64_t> matrices[max_threads / (4 * warp_size)];  // that a warpgroup's groups multiply by
   Slot exchanged[2][max_threads], warp_slots[max_threads / warp_size];
   std::vector<Slot> shared;
   std::exception_ptr failure;

@@ -16,33 +16,16 @@ inline std::uint32_t round_to_tf32(float x) {
 
 namespace emulator {
 
-inline float from_bf16(std::uint32_t bits) { return std::bit_cast<float>(bits << 16); }
-
-/// The 16 bits of x rounded to nearest even, and back.
-inline std::uint32_t to_fp16(float x) {
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(x), sign = bits >> 16 & 0x8000u;
-  const float magnitude = std::fabs(x);
-  if (std::isnan(x)) return 0x7fffu;
-  if (magnitude >= 65520.0f) return sign | 0x7c00u;  // the middle between the largest and what would follow
-  if (magnitude < 0x1p-14f)                          // subnormal: multiples of 2^-24
-    return sign | static_cast<std::uint32_t>(std::nearbyint(magnitude * 0x1p24f));
-  const std::uint32_t rounded = (bits & 0x7fffffffu) + 0xfffu + (bits >> 13 & 1);
-  return sign | ((rounded >> 13) - (112u << 10));
-}
-inline float from_fp16(std::uint32_t bits) {
-  const std::uint32_t exponent = bits >> 10 & 31, fraction = bits & 0x3ff, sign = (bits & 0x8000) << 16;
-  if (exponent == 0) return std::copysign(static_cast<float>(fraction) * 0x1p-24f, sign ? -1.0f : 1.0f);
-  if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | fraction << 13);
-  return std::bit_cast<float>(sign | (exponent + 112) << 23 | fraction << 13);
-}
-
 /// The elements of a register.
 template <Precision P>
 void unpack(std::uint32_t word, float* to) {
   if constexpr (P == Precision::tf32) *to = std::bit_cast<float>(word & ~0x1fffu);
   else {
-    to[0] = P == Precision::bf16 ? from_bf16(word & 0xffff) : from_fp16(word & 0xffff);
-    to[1] = P == Precision::bf16 ? from_bf16(word >> 16) : from_fp16(word >> 16);
+    for (unsigned i = 0; i < 2; ++i) {
+      storage_t<stored_in(P)> element;
+      element.bits = static_cast<std::uint16_t>(word >> 16 * i);
+      to[i] = static_cast<float>(element);
+    }
   }
 }
 
@@ -78,8 +61,8 @@ void multiply(float (&sums)[4], const std::uint32_t* a, const std::uint32_t* b, 
 template <Precision P>
 std::uint32_t pack(float low, float high) {
   static_assert(P == Precision::bf16 || P == Precision::fp16);
-  if constexpr (P == Precision::bf16) return Bfloat16(low).bits | std::uint32_t{Bfloat16(high).bits} << 16;
-  else return emulator::to_fp16(low) | emulator::to_fp16(high) << 16;
+  using Element = storage_t<stored_in(P)>;
+  return Element(low).bits | std::uint32_t{Element(high).bits} << 16;
 }
 
 template <bool Transposed>
