@@ -139,23 +139,26 @@ constexpr double cycles(Algorithm algorithm, const Problem& a) {
   return tile > 0 ? estimate::winograd(tile, a) : estimate::direct(a);
 }
 
+/// Can one of Winograd's algorithms compute it, pooling included?
+constexpr bool is_possible(Algorithm algorithm, const Problem& a) {
+  const int tile = winograd_tile(algorithm);
+  const bool weights = a.mode == Mode::weight_gradient;
+  if (!a.is_3x3() || (weights && (!a.batched || tile == 6))) return false;
+  const TiledSide side(tile, tile);
+  return side.size % a.pool_h == 0 && side.size % a.pool_w == 0 && side.small_size % a.pool_h == 0 &&
+         side.small_size % a.pool_w == 0;
+}
+
 constexpr Algorithm choose(const Problem& a, Policy policy) {
   if (a.is_pixelwise() && a.pool_h * a.pool_w == 1) {
     const bool dense = a.mode == Mode::forward && a.batched && a.h * a.w == 1;
     return dense && policy.weights == Precision::bf16 ? Algorithm::compressed : Algorithm::matrix;
   }
   Algorithm best = Algorithm::direct;
-  const bool summed = a.mode != Mode::weight_gradient || a.batched;
-  if (policy.numerics == Numerics::exact || !a.is_3x3() || !summed) return best;
+  if (policy.numerics == Numerics::exact) return best;
   constexpr Algorithm others[] = {Algorithm::winograd_2x2, Algorithm::winograd_4x4, Algorithm::winograd_6x6};
-  for (const Algorithm other : others) {
-    const int tile = winograd_tile(other);
-    const TiledSide side(tile, tile);
-    const bool whole_windows = side.size % a.pool_h == 0 && side.size % a.pool_w == 0 &&
-                               side.small_size % a.pool_h == 0 && side.small_size % a.pool_w == 0;
-    const bool exists = tile < 6 || a.mode != Mode::weight_gradient;
-    if (whole_windows && exists && cycles(other, a) < cycles(best, a)) best = other;
-  }
+  for (const Algorithm other : others)
+    if (is_possible(other, a) && cycles(other, a) < cycles(best, a)) best = other;
   return best;
 }
 

@@ -41,7 +41,7 @@ void explain_launch(const Plan& plan, Policy policy, std::string& text) {
     const bool pixelwise = p.is_pixelwise();
     for (const Algorithm a :
          {Algorithm::direct, Algorithm::winograd_2x2, Algorithm::winograd_4x4, Algorithm::winograd_6x6})
-      text += thousands(!pixelwise && (a == Algorithm::direct || p.is_3x3()), cycles(a, p));
+      text += thousands(!pixelwise && (a == Algorithm::direct || is_possible(a, p)), cycles(a, p));
     text += std::string("   ") + name_of(chosen) + ": " + describe(plan, L) + "\n";
   }
 }
