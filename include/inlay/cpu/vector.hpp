@@ -44,6 +44,12 @@ INLAY_INLINE void keep_in_register([[maybe_unused]] Vector& v) {
 #endif
 }
 
+/// n, as a compiler does not know it: it leaves a loop of so many turns a loop.
+INLAY_INLINE int unknown(int n) {
+  asm("" : "+r"(n));
+  return n;
+}
+
 namespace detail {
 /// `lanes` elements of a stored type, wherever they begin. (memcpy instead would count as an access to anything: after
 /// each store of floats, pointers were loaded again. `using` instead would lose the alignment: clang++ drops it there.)

@@ -240,15 +240,13 @@ INLAY_INLINE void square(Transform transform, Read read, Write write) {
 template <int InDown, int OutDown, int InAcross, int OutAcross, class Down, class Across, class Read, class Write>
 INLAY_INLINE void rectangle(Down down, Across across, Read read, Write write) {
   Vector half[OutDown][InAcross];
-#pragma GCC unroll 1
-  for (int j = 0; j < InAcross; ++j) {
+  for (int j = 0, columns = unknown(InAcross); j < columns; ++j) {
     Vector column[InDown], t[OutDown];
     unroll<InDown>([&](int i) INLAY_LAMBDA { column[i] = read(i, j); });
     down(column, t);
     unroll<OutDown>([&](int i) INLAY_LAMBDA { half[i][j] = t[i]; });
   }
-#pragma GCC unroll 1
-  for (int i = 0; i < OutDown; ++i) {
+  for (int i = 0, rows = unknown(OutDown); i < rows; ++i) {
     Vector t[OutAcross];
     across(half[i], t);
     unroll<OutAcross>([&](int j) INLAY_LAMBDA { write(i, j, t[j]); });

@@ -254,10 +254,11 @@ struct WinogradPass {
       winograd::transform_output<Tile, Down, Across, out_pitch, Tiles::pitch * out_pitch>(m, pixels);
     });
     const int p = Tiles::row(tile), q = Tiles::column(tile);
-    const int height = Tiles::down.size_of(tile / Tiles::columns), width = Tiles::across.size_of(tile % Tiles::columns);
+    const int end_p = p + Tiles::down.size_of(tile / Tiles::columns), bottom = end_p < OutH ? end_p : OutH;
+    const int end_q = q + Tiles::across.size_of(tile % Tiles::columns), right = end_q < OutW ? end_q : OutW;
     float* pooled = pixels + Tile * Tile * out_pitch;
-    for (int i = 0; i < height && p + i < OutH; ++i) {
-      for (int j = 0; j < width && q + j < OutW; ++j) {
+    for (int i = 0; i < bottom - p; ++i) {
+      for (int j = 0; j < right - q; ++j) {
         float* to = pooled + (i % Pool::height * Tile + j) * out_pitch;
         run_row<typename E::main, OutC>(slots, sample, 0, p + i, q + j, 0, OutC,
                                         from(pixels + (i * Tile + j) * out_pitch), [&](int c, auto v) {
@@ -267,8 +268,7 @@ struct WinogradPass {
       if constexpr (pools)
         if (i % Pool::height == Pool::height - 1)
           pool_row<Pool, typename E::post, Tile, OutC, out_pitch>(slots, sample, (p + i) / Pool::height, pooled,
-                                                                  q / Pool::width,
-                                                                  (OutW - q < width ? OutW - q : width) / Pool::width);
+                                                                  q / Pool::width, (right - q) / Pool::width);
     }
   }
 };
