@@ -160,6 +160,8 @@ class Executor {
     const Entry* entries = entries_of<P, Allowed>::data;
     std::memset(partials(share.thread), 0, static_cast<std::size_t>(partial_bytes));
     const auto own = share.of(samples);
+    const int chunks = (own.end - own.first + chunk - 1) / chunk;
+    bool backwards = false;  // every other time: the samples of the last chunks are still in the cache
     for (int a = first_action; a < Schedule<P, Allowed>::size; ++a) {
       const Action& action = Schedule<P, Allowed>::actions.data[a];
       const int l = action.first;
@@ -170,11 +172,13 @@ class Executor {
             share_samples(action, samples, share);
             break;
           }
-          for (int n = own.first; n < own.end; n += chunk) {
+          for (int i = 0; i < chunks; ++i) {
+            const int n = own.first + (backwards ? chunks - 1 - i : i) * chunk;
             enter_chunk(action, n, share.thread, share.thread);
             for (int m = l; m < action.end; ++m)
               entries[m].samples(slots_of(m, share), n, chunk < own.end - n ? chunk : own.end - n, memory_of(m, share));
           }
+          backwards = !backwards;
           break;
         case ActionKind::whole:
           if (samples < share.threads) share_samples(action, samples, share);

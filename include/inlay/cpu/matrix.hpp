@@ -41,9 +41,13 @@ struct PlainRows<kernel::Body<kernel::Load<S, Element::f32, I>>> {
 template <class Weight, class G, int Depth, int Columns, bool Transposed, bool Batched, class Prologue, class B,
           class E, class Side>
 struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E::post, Side> {
+  using Sided = SidedRunner<Batched, Columns, typename E::main, typename E::post, Side>;
   using T = MatrixTile<Columns>;
   static constexpr bool chunked = false;
   static constexpr int pixels = G::H * G::W;
+  /// Weights that are transposed for few rows cost as much as the product: each thread takes some of the columns.
+  static constexpr Partition partition =
+      Transposed && pixels == 1 && Sided::sums == 0 ? Partition::outputs : Sided::partition;
   static constexpr bool compressed = std::is_same_v<Weight, Bf16Pair>;
   static constexpr bool in_place =
       !compressed && !Transposed && Columns % T::width == 0;  // weights stay where they lie
@@ -88,7 +92,12 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   static void samples(const Slot* slots, int first, int count, Memory memory) {
     rows(slots, first * pixels, (first + count) * pixels, memory);
   }
-  static void outputs(const Slot* slots, int, Memory memory, Share share) { part(slots, 0, memory, share); }
+  static void outputs(const Slot* slots, int samples, Memory memory, Share share) {
+    if constexpr (Batched) {
+      const auto own = share.of(T::panels, T::together);
+      rows(slots, 0, samples * pixels, memory, own.first, own.end);
+    } else part(slots, 0, memory, share);
+  }
   static void part(const Slot* slots, int sample, Memory memory, Share share) {
     if constexpr (pixels == 1 && (in_place || compressed)) return columns(slots, sample, memory, share);
     const auto own = share.of(pixels, T::rows);
@@ -132,7 +141,9 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
       run_row<typename E::main, Columns>(slots, sample, 0, 0, 0, column, last, from(c[0] - column), no_output);
     }
   }
-  static void rows(const Slot* slots, int first, int end, Memory memory) {
+  /// Rows first, ..., end - 1 of some panels.
+  static void rows(const Slot* slots, int first, int end, Memory memory, int first_panel = 0,
+                   int behind_panels = T::panels) {
     float* a = memory.scratch;
     float* b = a + a_floats;
     float* c = b + b_floats;
@@ -141,8 +152,8 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
       const int computed = round_up(count, T::rows);
       const bool one_by_one = !gathered || 2 * (count % T::rows) < T::rows;  // the rest
       const int tiled = one_by_one ? count / T::rows * T::rows : computed;
-      for (int group = 0; group < T::panels; group += T::together) {
-        const int end_panel = group + T::together < T::panels ? group + T::together : T::panels;
+      for (int group = first_panel; group < behind_panels; group += T::together) {
+        const int end_panel = group + T::together < behind_panels ? group + T::together : behind_panels;
         for (int part = 0; part < 2 * T::together; ++part)
           for (int i = 0; i < computed * T::width; ++i) c[part * panel_floats + i] = 0;
         for (int d = 0; d < Depth; d += depth) {
@@ -152,7 +163,7 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
           if constexpr (!gathered) {
             x = Plain::of(slots, row) + d;
             stride = Plain::stride(slots);
-          } else if (group == 0 || Depth > depth) {
+          } else if (group == first_panel || Depth > depth) {
             gather(a, slots, row, count, computed, d, d + deep);  // else it is still there
           }
           for (int panel = group; panel < end_panel; ++panel) {

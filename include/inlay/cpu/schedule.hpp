@@ -178,7 +178,17 @@ class Scheduler {
 
   constexpr bool conflicts(int l) const {
     for (int other : since)
-      if (binds(l, other) || reuses(l, other) || shares_parameter(l, other)) return true;
+      if (binds(l, other) || reuses(l, other) || shares_parameter(l, other) || divides_samples(l) ||
+          divides_samples(other))
+        return true;
+    return false;
+  }
+  /// Do several threads make the values of one sample?
+  static constexpr bool divides_samples(int launch) {
+    if (entry(launch).partition != Partition::outputs) return false;
+    const Range bindings = plan.launches.data[launch].bindings;
+    for (int b = bindings.first; b < bindings.first + bindings.count; ++b)
+      if (bound(b).batched && bound(b).storage == Storage::arena && bound(b).first == launch) return true;
     return false;
   }
   static constexpr bool made_by(const Value& v, int producer) {

@@ -167,7 +167,9 @@ struct WinogradPass {
   static constexpr std::int64_t v_floats = std::int64_t{frequencies} * Tiles::pitch * channels;
   static constexpr std::int64_t m_floats = std::int64_t{frequencies} * Tiles::pitch * out_pitch;
   static constexpr std::int64_t scratch_floats = image_floats + v_floats + m_floats + 2 * Tile * Tile * out_pitch;
-  static constexpr std::int64_t packed_floats = std::int64_t{frequencies} * In * out_pitch;
+  /// Of transformed weights, an odd number of lines: the frequencies of a pair of channels are on different cache sets.
+  static constexpr std::int64_t frequency_floats = std::int64_t{In} * out_pitch + 16;
+  static constexpr std::int64_t packed_floats = frequencies * frequency_floats;
 
   // What a block's products fetch: the operand's rows for the next block (or, if it is made of others, those that the
   // epilogue reads), and the rows that this one is stored to.
@@ -190,7 +192,7 @@ struct WinogradPass {
           for (int lane = 0; lane < lanes; ++lane)
             if (k + lane < OutC) g[tap][lane] = weight(tap / 3, tap % 3, c, k + lane);
         winograd::transform_weights<Tile>(g, packed + (std::int64_t{k / width} * In + c) * width + k % width,
-                                          std::int64_t{In} * out_pitch);
+                                          frequency_floats);
       }
   }
 
@@ -226,7 +228,7 @@ struct WinogradPass {
           for (int t = tiles.first; t < tiles.end; t += TileRows<rows>::part(tiles.end - t)) {
             if (ahead.write >= own_end) ahead.write = reinterpret_cast<const char*>(m);
             ahead = multiply(tiles.end - t, v + (std::int64_t{f} * Tiles::pitch + t) * channels,
-                             memory.packed + (std::int64_t{f} * panels + panel) * In * width,
+                             memory.packed + f * frequency_floats + std::int64_t{panel} * In * width,
                              m + (std::int64_t{f} * Tiles::pitch + t) * out_pitch + panel * width, ahead);
           }
       }
@@ -338,6 +340,7 @@ requires(winograd_tile(Choice) >
   /// Small images share a block, so that dU is read and written once for all of them.
   static constexpr bool whole_images = Tiles::count <= most;
   static constexpr int block = whole_images ? most / Tiles::count * Tiles::count : most, tile_pitch = block | 1;
+  static constexpr int ahead = (4 * rows * width + block - 1) / block;  // bytes a step, of what is added to next
 
   static constexpr Partition partition = Partition::reduced;
   static constexpr std::int64_t weight_floats = std::int64_t{frequencies} * in * pitch;
@@ -369,13 +372,14 @@ requires(winograd_tile(Choice) >
               dy + (row * Gradient::columns + column) * pitch, d + tiles * pitch);
         }
         if (whole_images && tiles + more <= block && n + 1 < first + count) continue;
+        float* u = memory.partial;
         for (int f = 0; f < frequencies; ++f)
           for (int panel = 0; panel < panels; ++panel)
-            for (int c = 0; c < in; c += rows)
-              multiply_tile<rows, vectors, 1, Image::channels, true>(
+            for (int c = 0; c < in; c += rows, u += rows * width)
+              multiply_tile<rows, vectors, 1, Image::channels, true, 0, ahead>(
                   v + std::int64_t{f} * tile_pitch * Image::channels + c,
-                  d + std::int64_t{f} * tile_pitch * pitch + panel * width, pitch, tiles,
-                  memory.partial + ((std::int64_t{f} * panels + panel) * in + c) * width);
+                  d + std::int64_t{f} * tile_pitch * pitch + panel * width, pitch, tiles, u,
+                  {nullptr, reinterpret_cast<const char*>(u + rows * width)});
         tiles = 0;
       }
       if constexpr (Side::size > 0) {
