@@ -90,11 +90,14 @@ void check_copied(int samples) {
   exact(minus_dy[2], minus_dw);
   exact(minus_dy[3], minus_db);
 }
-template <class G, TileSize Tile = TileSize{}>
+template <class G, TileSize Tile = TileSize{}, Precision P = Precision::bf16>
 void check_copied(const char* what, int samples) {
   CAPTURE(what);
-  check_copied<Policy{Precision::bf16, Tile}, G>(samples);
-  check_copied<Policy{Precision::fp16, Tile}, G>(samples);
+  check_copied<Policy{P, Tile}, G>(samples);
+}
+template <class G>
+void check_in_fp16(const char* what, int samples) {
+  check_copied<G, TileSize{}, Precision::fp16>(what, samples);
 }
 
 /// How a geometry is multiplied, by mode.
@@ -237,6 +240,18 @@ TEST_CASE("copied operands in tiles of all sizes") {
   check_copied<Square<1, 1, 80, 48, 1>, TileSize{128, 32}>("128 x 32", 3);
   check_copied<Square<5, 6, 72, 136, 1>, TileSize{128, 128}>("128 x 128", 5);
   check_copied<Square<5, 6, 264, 72, 1>, TileSize{256, 64}>("256 x 64", 5);
+}
+
+TEST_CASE("in fp16 features and weights are copied beside gradients that are scaled") {
+  check_in_fp16<Square<7, 9, 16, 24, 3, 3, 1>>("3x3 same", 2);
+  check_in_fp16<Square<5, 6, 9, 17, 3, 3, 1>>("3x3, nothing copied", 2);
+  check_in_fp16<Square<9, 10, 72, 136, 3, 3, 1>>("3x3, several slabs", 1);
+  check_in_fp16<Square<4, 3, 80, 72, 3, 3, 1>>("3x3, in parts", 7);
+  check_in_fp16<Square<1, 1, 160, 24, 1>>("dense", 67);
+  check_in_fp16<Square<1, 1, 1160, 72, 1>>("dense, in parts", 9);
+  check_in_fp16<Square<1, 1, 24, 10, 1>>("dense, one of both copied", 5);
+  check_in_fp16<Square<9, 8, 16, 24, 3, 3, 1, 2>>("3x3, stride 2", 2);
+  check_in_fp16<Square<5, 5, 16, 32, 3, 3, 1, 1, 1, 4>>("3x3, groups of 4 to 8 channels", 2);
 }
 
 TEST_CASE("copied operands are loaded from different banks") {

@@ -17,7 +17,7 @@
 namespace inlay::cuda {
 
 template <class C>
-struct HaloTile {
+struct HaloTileOf {
   using P = Product<C>;
   using G = typename P::G;
   using S = typename P::Shape;
@@ -109,6 +109,9 @@ struct HaloTile {
     return chunk_at(in_tile.row * pitch + in_tile.column, in_tile.row * row_turns + in_tile.column, c);
   }
 };
+
+template <class C>
+using HaloTile = HaloTileOf<outline_t<C>>;
 
 /// Is a convolution's operand read from a halo tile? Where channels fill less than half of what an instruction
 /// multiplies, gathering taps and channels together wastes less.

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <inlay/cuda/context.hpp>
+#include <inlay/cuda/outline.hpp>
 #include <inlay/cuda/side_sums.hpp>
 #include <inlay/cuda/taps_tile.hpp>
 #include <inlay/cuda/tiled.hpp>
@@ -52,7 +53,7 @@ struct Tile {
 };
 
 template <class Contraction>
-struct Product {
+struct ProductOf {
   using G = typename Contraction::geometry;
   using Pool = typename Contraction::epilogue::pool;
   static constexpr Mode mode = Contraction::mode;
@@ -184,5 +185,7 @@ struct Product {
     return split ? side_partial(sided ? parts : 0, parts, 0, 0, samples) * static_cast<int>(sizeof(float)) : 0;
   }
 };
+template <class C>
+using Product = ProductOf<outline_t<C>>;
 
 }  // namespace inlay::cuda

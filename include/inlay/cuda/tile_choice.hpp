@@ -74,6 +74,9 @@ constexpr TileSize choose_tile() {
   return best.tile;
 }
 
+template <Precision P, class Outline>
+inline constexpr TileSize chosen_tile = choose_tile<P, Outline>();
+
 template <Policy P, class Contraction>
 struct TiledFor {
   static constexpr TileSize tile = [] {
@@ -84,7 +87,7 @@ struct TiledFor {
       return asked;
     } else {
       constexpr int most = 128 * 128;  // elements
-      const TileSize chosen = choose_tile<P.precision, Contraction>();
+      const TileSize chosen = chosen_tile<P.precision, contraction_outline_t<Contraction>>;
       if (asked.rows == 0 && asked.columns == 0) return chosen;
       if (asked.rows == 0) asked.rows = chosen.rows * asked.columns > most ? most / asked.columns : chosen.rows;
       if (asked.columns == 0) asked.columns = chosen.columns * asked.rows > most ? most / asked.rows : chosen.columns;
