@@ -23,6 +23,10 @@ using Deep = nn::Sequential<nn::Input<6, 6, 2>, nn::Conv2D<16, 3, nn::Same, nn::
                             nn::Residual<nn::Conv2D<16, 3, nn::Same, nn::Relu>, nn::Conv2D<16, 3, nn::Same>>,
                             nn::MaxPooling2D<2>, nn::Conv2D<7, 1, nn::Sigmoid>, nn::Flatten, nn::Dense<4>>;
 
+/// Whose data gradients are divided by columns, two in succession.
+using Wide =
+    nn::Sequential<nn::Input<1, 1, 3>, nn::Flatten, nn::Dense<1100, nn::Tanh>, nn::Dense<1040, nn::Tanh>, nn::Dense<3>>;
+
 /// Weights of convolutions that a run computes: from the batch, and (the squares) from parameters alone.
 struct ComputedWeights {
   static constexpr Graph make() {
@@ -86,6 +90,15 @@ TEST_CASE("training steps with SGD follow the reference, for any number of sampl
       CHECK(small.loss == doctest::Approx(small.expected_loss).epsilon(test::gamma(2000)));
       CHECK(small.difference() < test::gamma(20000));
       CHECK(deep.difference() < test::gamma(20000));
+    }
+  }
+}
+TEST_CASE("threads that divide the columns of a data gradient wait for each other") {
+  for (int threads : {1, 2, 3}) {
+    test::Race<Wide, SGD> wide(threads);
+    for (int samples : {5, 2}) {
+      wide.step(samples);
+      CHECK(wide.difference() < test::gamma(20000));
     }
   }
 }

@@ -45,9 +45,11 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   using T = MatrixTile<Columns>;
   static constexpr bool chunked = false;
   static constexpr int pixels = G::H * G::W;
-  /// Weights that are transposed for few rows cost as much as the product: each thread takes some of the columns.
-  static constexpr Partition partition =
-      Transposed && pixels == 1 && Sided::sums == 0 ? Partition::outputs : Sided::partition;
+  /// Weights that are transposed for few rows cost as much as the product: where there are columns enough, each thread
+  /// takes some.
+  static constexpr bool divides_columns =
+      Transposed && pixels == 1 && Sided::sums == 0 && T::panels / T::together >= 16;
+  static constexpr Partition partition = divides_columns ? Partition::outputs : Sided::partition;
   static constexpr bool compressed = std::is_same_v<Weight, Bf16Pair>;
   static constexpr bool in_place =
       !compressed && !Transposed && Columns % T::width == 0;  // weights stay where they lie

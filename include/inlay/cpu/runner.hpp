@@ -2,7 +2,8 @@
 //
 //   partition      samples: each sample by itself.  reduced: `samples` adds a thread's samples to its partial and,
 //                  after a barrier, `finish` combines the partials in order of threads.  outputs: all samples are
-//                  read, each thread writes a share of the result.  A kernel without a batch is `outputs` too.
+//                  read, each thread writes a share of the result, or of every sample's.  A kernel without a batch is
+//                  `outputs` too.
 //   part           (optional) a thread's share of one sample, for when there are fewer samples than threads
 //   chunked        samples may be run a few at a time with the kernels before and after, to stay in the cache
 //   packed_bytes   made by `prepare` from the weights before the first run that needs them, read by all threads
