@@ -16,6 +16,7 @@
 
 namespace inlay::cuda {
 
+/// Of an outline.
 template <class C>
 struct HaloTileOf {
   using P = Product<C>;

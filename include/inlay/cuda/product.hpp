@@ -52,6 +52,7 @@ struct Tile {
   }
 };
 
+/// Of an outline: what the same Product says of every contraction that has it.
 template <class Contraction>
 struct ProductOf {
   using G = typename Contraction::geometry;
