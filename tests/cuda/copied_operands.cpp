@@ -246,13 +246,19 @@ TEST_CASE("copied operands in tiles of all sizes") {
 
 TEST_CASE("in fp16 features and weights are copied beside gradients that are scaled") {
   check_in_fp16<Square<7, 9, 16, 24, 3, 3, 1>>("3x3 same", 2);
+  check_in_fp16<Square<6, 5, 24, 8, 5, 5, 2>>("5x5 same", 3);
+  check_in_fp16<Square<7, 5, 32, 16, 1, 2, 0>>("1x2: several taps a step", 2);
   check_in_fp16<Square<5, 6, 9, 17, 3, 3, 1>>("3x3, nothing copied", 2);
   check_in_fp16<Square<9, 10, 72, 136, 3, 3, 1>>("3x3, several slabs", 1);
   check_in_fp16<Square<4, 3, 80, 72, 3, 3, 1>>("3x3, in parts", 7);
   check_in_fp16<Square<1, 1, 160, 24, 1>>("dense", 67);
   check_in_fp16<Square<1, 1, 1160, 72, 1>>("dense, in parts", 9);
   check_in_fp16<Square<1, 1, 24, 10, 1>>("dense, one of both copied", 5);
+  check_in_fp16<Square<1, 37, 48, 56, 1>>("matrices of 37 rows", 2);
   check_in_fp16<Square<9, 8, 16, 24, 3, 3, 1, 2>>("3x3, stride 2", 2);
+  check_in_fp16<Square<7, 9, 24, 40, 1, 1, 0, 2>>("1x1, stride 2", 3);
+  check_in_fp16<Square<8, 7, 8, 16, 3, 3, 2, 1, 2>>("3x3, dilation 2", 2);
+  check_in_fp16<Square<6, 5, 32, 16, 3, 3, 1, 1, 1, 2>>("3x3, two groups", 2);
   check_in_fp16<Square<5, 5, 16, 32, 3, 3, 1, 1, 1, 4>>("3x3, groups of 4 to 8 channels", 2);
 }
 
