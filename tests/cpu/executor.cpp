@@ -144,11 +144,13 @@ TEST_CASE_TEMPLATE("threads that share a sample give the bits of one thread", Ne
   for (std::size_t i = 2; i < outputs.size(); ++i) CHECK(outputs[i] == outputs[i % 2]);
 }
 TEST_CASE("values of one chunk have no place for every sample") {
-  using P = Program<Inference<Small>>;
+  using Net = nn::Sequential<nn::Input<24, 24, 1>, nn::Conv2D<5, 3, nn::Same, nn::Relu>,
+                             nn::Conv2D<20, 3, nn::Same, nn::Relu>, nn::MaxPooling2D<2>, nn::Flatten, nn::Dense<3>>;
+  using P = Program<Inference<Net>>;
   constexpr std::int64_t dense =
-      4 * (4 * 4 * 20 + 9 + 3);  // what the dense layers, which take all samples, read and write
-  CHECK(cpu::Placement<P>::batch_bytes <= dense + 3 * 64);
-  CHECK(cpu::Placement<P>::local_bytes >= 4 * 8 * 8 * 5);
+      4 * (12 * 12 * 20 + 3);  // what the dense layer, which takes all samples, reads and writes
+  CHECK(cpu::Placement<P>::batch_bytes <= dense + 2 * 64);
+  CHECK(cpu::Placement<P>::local_bytes >= 4 * 24 * 24 * 5);
 }
 TEST_CASE("a sample that is not finite changes nothing but its own outputs") {
   using P = Program<Inference<Deep>>;

@@ -229,6 +229,8 @@ TEST_CASE("images of bytes are rescaled on their way into a convolution") {
     check_rescaled<Layer<9, 7, 10, 70, 3>, Algorithm::winograd_6x6>(3, threads);
     check_rescaled<Layer<12, 6, 33, 20, 3>, Algorithm::winograd_6x6>(2, threads);
     check_rescaled<Layer<28, 25, 9, 16, 3>, Algorithm::winograd_6x6>(1, threads);
+    check_rescaled<Layer<7, 7, 64, 64, 3>, Algorithm::winograd_4x4>(13, threads);  // more than share a block of tiles
+    check_rescaled<Layer<10, 10, 33, 20, 3>, Algorithm::winograd_6x6>(13, threads);
   }
   check_rescaled<Layer<2, 3, 33, 70, 3>, Algorithm::winograd_2x2>(2, 3);
   check_rescaled<Layer<1, 1, 70, 10, 1>, Algorithm::matrix>(5, 2);
@@ -254,6 +256,7 @@ TEST_CASE("the data gradient reads through the gradients of pooling and relu") {
   check_data_gradient<Layer<6, 10, 9, 20, 3>, Algorithm::winograd_4x4, false>(2, 2);
   check_data_gradient<Layer<10, 16, 9, 20, 3>, Algorithm::winograd_6x6>(3, 2);
   check_data_gradient<Layer<16, 10, 9, 32, 3>, Algorithm::winograd_6x6, false>(2, 2);
+  check_data_gradient<Layer<10, 10, 20, 40, 3>, Algorithm::winograd_6x6>(13, 1);
   check_data_gradient<Layer<8, 12, 5, 16, 3, 2>, Algorithm::direct>(2, 3);
   check_data_gradient<Layer<4, 6, 40, 24, 1>, Algorithm::matrix>(3, 2);
 }

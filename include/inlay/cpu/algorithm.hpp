@@ -59,6 +59,11 @@ struct TiledSide {
       : size(tile), small_size(tile == 6 ? 4 : tile), large(of_size), small(of_small_size) {}
 };
 
+/// Tiles that a weight gradient sums before it adds to what was there before: 56 of size 4, 126 of size 2.
+constexpr int summed_tiles(int tile) { return 2016 / ((tile + 2) * (tile + 2)); }
+/// Whole images, of so many tiles, in a block; 1 if an image is larger than that.
+constexpr int images_in(int block, int tiles) { return block > tiles ? block / tiles : 1; }
+
 /// What a user lets it choose from. `weights`: how dense layers may keep theirs, fp32 or bf16.
 struct Policy {
   Numerics numerics = Numerics::fast;
@@ -99,10 +104,10 @@ constexpr double product(double rows, double depth, int columns, double sharing)
   const double bytes = 4 * depth * vectors(columns) * lanes;
   return longer(rows * depth * vectors(columns) / 2 / 0.95, bytes * rows / sharing / bytes_a_cycle(bytes));
 }
-/// The sums over `rows` of the products of `depth` x `columns`, which are read and written once.
-constexpr double summed_product(double rows, double depth, int columns) {
+/// The sums over `rows` of the products of `depth` x `columns`, which are read and written once for `samples`.
+constexpr double summed_product(double rows, double depth, int columns, int samples) {
   const double bytes = 4 * depth * vectors(columns) * lanes;
-  return rows * depth * vectors(columns) / 2 / 0.95 + 2 * bytes / bytes_a_cycle(bytes);
+  return rows * depth * vectors(columns) / 2 / 0.95 + 2 * bytes / bytes_a_cycle(bytes) / samples;
 }
 
 /// Transforms of a tile, a vector of channels: `operations` of two a cycle, or the reads and writes between the caches
@@ -114,7 +119,7 @@ constexpr double direct(const Problem& a) {
   const int in = (gradient ? a.k : a.c) / a.groups, out = (gradient ? a.c : a.k) / a.groups;
   const double pixels = double(gradient ? a.h : a.p) * (gradient ? a.w : a.q), depth = double(a.r) * a.s * in;
   return a.groups *
-         (a.mode == Mode::weight_gradient ? summed_product(pixels, depth, out) : product(pixels, depth, out, 7));
+         (a.mode == Mode::weight_gradient ? summed_product(pixels, depth, out, 1) : product(pixels, depth, out, 7));
 }
 
 constexpr double winograd(int tile, const Problem& a) {
@@ -122,14 +127,14 @@ constexpr double winograd(int tile, const Problem& a) {
   const int rows = gradient ? a.h : a.p, columns = gradient ? a.w : a.q;
   const int in = gradient ? a.k : a.c, out = gradient ? a.c : a.k;
   const TiledSide down(tile, rows), across(tile, columns);
-  const double tiles = down.count() * across.count(), products = down.products() * across.products();
-  const double patch = tile + 2, frequencies = patch * patch, pixels = double(tile) * tile;
+  const int tiles = down.count() * across.count(), frequencies = (tile + 2) * (tile + 2);
+  const double products = down.products() * across.products(), pixels = double(tile) * tile;
   const double input = transform(tile == 6 ? 400 : tile == 4 ? 144 : 32, 2 * frequencies);
   const double output = transform(tile == 6 ? 280 : tile == 4 ? 100 : 24, frequencies + 2 * pixels);
   return tiles * (vectors(in) * input + vectors(out) * output) +
          (a.mode == Mode::weight_gradient
-              ? summed_product(tiles, frequencies * round_up(in, 8), out)
-              : product(products / frequencies, frequencies * in, out, tiles < 7 ? tiles : 7));
+              ? summed_product(tiles, frequencies * round_up(in, 8), out, images_in(summed_tiles(tile), tiles))
+              : product(products / frequencies, frequencies * in, out, a.batched || tiles > 7 ? 7 : tiles));
 }
 
 }  // namespace estimate

@@ -194,15 +194,10 @@ struct Context {
   INLAY_INLINE static void add(double* sums, V v, F f) {
     if constexpr (!vector) *sums += f(static_cast<double>(v));
     else {
-      add_half(sums, f(half_of<0>(v)));
-      add_half(sums + lanes / 2, f(half_of<1>(v)));
+      using Stored = detail::Stored<double>::type;
+      *reinterpret_cast<Stored*>(sums) += f(half_of<0>(v));
+      *reinterpret_cast<Stored*>(sums + lanes / 2) += f(half_of<1>(v));
     }
-  }
-  INLAY_INLINE static void add_half(double* sums, Doubles more) {
-    Doubles sum;
-    std::memcpy(&sum, sums, sizeof sum);
-    sum += more;
-    std::memcpy(sums, &sum, sizeof sum);
   }
   template <int S, int Which, ReduceOp Op, int Channels>
   INLAY_INLINE V step(kernel::Total<S, Which, Op, Channels>, const V*) const {

@@ -146,6 +146,7 @@ struct ConvolutionPass {
   static constexpr std::int64_t row_floats = pools ? std::int64_t{Pool::height} * OutW * OutC : 0;
   static constexpr std::int64_t scratch_floats = round_up(Image::floats, 16) + tile_floats + row_floats;
   static constexpr std::int64_t packed_floats = Groups * Kernel::packed_floats;
+  static constexpr int samples_together = 1;
 
   /// `weight(r, s, c, k)` with k over all output channels.
   template <class Weight>
@@ -158,7 +159,13 @@ struct ConvolutionPass {
     }
   }
 
-  static void run(const Slot* slots, int sample, Memory memory, Share share) {
+  /// Samples first, ..., first + count - 1; of each, the thread's share.
+  static void run(const Slot* slots, int first, int count, Memory memory, Share share) {
+    for (int n = first; n < first + count; ++n) run_sample(slots, n, memory, share);
+  }
+
+ private:
+  static void run_sample(const Slot* slots, int sample, Memory memory, Share share) {
     float* image = memory.scratch;
     float* tile = image + round_up(Image::floats, 16);
     float* rows = tile + tile_floats;
@@ -178,7 +185,6 @@ struct ConvolutionPass {
     }
   }
 
- private:
   using Stored = typename FirstRows<std::conditional_t<pools, typename E::post, typename E::main>>::stored;
 
   /// Of what is stored, when threads share a sample: another may have read it in the last run, and stores would wait
@@ -214,19 +220,20 @@ struct ConvolutionPass {
   }
 };
 
-/// What forward and data gradient share: weights packed once a run, samples one by one.
+/// What forward and data gradient share: weights packed once a run.
 template <class Pass, bool Batched, int Channels, class E, class Side>
 struct ConvolutionRunner : SidedRunner<Batched, Channels, typename E::main, typename E::post, Side> {
+  static constexpr bool chunked = Pass::samples_together == 1;
   static constexpr std::int64_t packed_bytes = 4 * Pass::packed_floats;
   static constexpr std::int64_t scratch_bytes = 4 * Pass::scratch_floats;
 
   static void samples(const Slot* slots, int first, int count, Memory memory) {
-    for (int n = first; n < first + count; ++n) Pass::run(slots, n, memory, {0, 1});
+    Pass::run(slots, first, count, memory, {0, 1});
   }
   static void part(const Slot* slots, int sample, Memory memory, Share share) {
-    Pass::run(slots, sample, memory, share);
+    Pass::run(slots, sample, 1, memory, share);
   }
-  static void outputs(const Slot* slots, int, Memory memory, Share share) { Pass::run(slots, 0, memory, share); }
+  static void outputs(const Slot* slots, int, Memory memory, Share share) { Pass::run(slots, 0, 1, memory, share); }
 };
 
 template <int S, class G>

@@ -80,7 +80,8 @@ struct Direct {
           unroll<tile.pixels>([&](int i) INLAY_LAMBDA {
             const float* pixel = tap + i * (StrideW * SpreadW) * Pitch + c;
             unroll<tile.vectors>([&](int v) INLAY_LAMBDA {
-              sum[i][v] += (Depthwise ? load_vector(pixel + v * lanes) : splat(*pixel)) * weights[v];
+              const Vector value = Depthwise ? load_vector(pixel + v * lanes) : splat(*pixel);
+              sum[i][v] = multiply_add(value, weights[v], sum[i][v]);
             });
           });
         }
@@ -143,7 +144,8 @@ struct DirectWeightGradient {
           unroll<channels>([&](int c) INLAY_LAMBDA {
             const float* pixel = row + (t / S * DilationH * Columns + t % S * DilationW) * Pitch + c;
             unroll<vectors>([&](int v) INLAY_LAMBDA {
-              sum[t][c][v] += (Depthwise ? load_vector(pixel + v * lanes) : splat(*pixel)) * gradient[v];
+              const Vector value = Depthwise ? load_vector(pixel + v * lanes) : splat(*pixel);
+              sum[t][c][v] = multiply_add(value, gradient[v], sum[t][c][v]);
             });
           });
         });

@@ -46,7 +46,7 @@ template <int Rows, int Vectors, int RowStride, int DepthStride, bool Accumulate
             if (!Apart && Rows <= 4) keep_in_register(row[v]);
           });
         const Vector value = splat(a[i * (RowStride == 0 ? row_stride : RowStride) + Which * DepthStride]);
-        unroll<Vectors>([&](int v) INLAY_LAMBDA { sum[i][v] += value * row[v]; });
+        unroll<Vectors>([&](int v) INLAY_LAMBDA { sum[i][v] = multiply_add(value, row[v], sum[i][v]); });
       });
     };
     step.template operator()<0>();

@@ -35,6 +35,16 @@ constexpr Int round_up(Int n, int multiple) {
 
 INLAY_INLINE Vector splat(float x) { return x - Vector{}; }
 
+/// sum + a * b, fused wherever the target can. Left to itself, g++ takes two steps in some loops of a single sum (for
+/// Zen 2 and 3), so that the bits of a sum would depend on how many are computed beside it.
+INLAY_INLINE Vector multiply_add(Vector a, Vector b, Vector sum) {
+#if defined(__FMA__) && !defined(__AVX512F__) && !defined(__clang__)
+  return __builtin_ia32_vfmaddps256(a, b, sum);
+#else
+  return sum + a * b;
+#endif
+}
+
 /// Keeps v in a register: g++ loads a vector from memory again for each of up to four uses.
 INLAY_INLINE void keep_in_register([[maybe_unused]] Vector& v) {
 #if defined(__AVX512F__)
@@ -51,8 +61,9 @@ INLAY_INLINE int unknown(int n) {
 }
 
 namespace detail {
-/// `lanes` elements of a stored type, wherever they begin. (memcpy instead would count as an access to anything: after
-/// each store of floats, pointers were loaded again. `using` instead would lose the alignment: clang++ drops it there.)
+/// `lanes` elements of a stored type, half as many doubles, wherever they begin. (memcpy instead would count as an
+/// access to anything: after each store, pointers were loaded again. `using` instead would lose the alignment: clang++
+/// drops it there.)
 template <class T>
 struct Stored;
 template <>
@@ -66,6 +77,10 @@ struct Stored<std::int32_t> {
 template <>
 struct Stored<std::uint8_t> {
   typedef std::uint8_t type __attribute__((vector_size(lanes), aligned(1)));
+};
+template <>
+struct Stored<double> {
+  typedef double type __attribute__((vector_size(4 * lanes), aligned(8)));
 };
 using Halves = std::uint16_t __attribute__((vector_size(2 * lanes)));
 static_assert(alignof(Stored<float>::type) == 4 && alignof(Stored<std::uint8_t>::type) == 1);

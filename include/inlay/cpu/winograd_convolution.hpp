@@ -1,6 +1,6 @@
 // Convolution kernels by Winograd's F(6x6, 3x3), F(4x4, 3x3) and F(2x2, 3x3): the same Runners as in convolution.hpp,
-// for 3x3 windows of stride 1 with enough channels. One sample at a time, a block of tiles at a time: input transform,
-// a matrix product for each frequency, output transform with the epilogue on each tile.
+// for 3x3 windows of stride 1 with enough channels. A block of tiles at a time, of one sample or of several small ones:
+// input transform, a matrix product for each frequency, output transform with the epilogue on each tile.
 #pragma once
 
 #include <inlay/cpu/convolution.hpp>
@@ -21,20 +21,23 @@ struct TileRows {
   }
 };
 
-/// Tiles over an H x W image, row by row, in blocks that share the transformed weights while those are in the cache.
-/// TileFloats: what a tile takes up in V and M.
+/// Tiles over H x W images, row by row, in blocks that share the transformed weights while those are in the cache: of
+/// one image, or all tiles of several small ones. TileFloats: what a tile takes up in V and M.
 template <int Tile, int Height, int Width, int Rows, int TileFloats>
 struct TileBlocks {
   static constexpr TiledSide down{Tile, Height}, across{Tile, Width};
   static constexpr bool mixed = down.small > 0 || across.small > 0;
   static constexpr int columns = across.count(), count = down.count() * columns;
-  /// A multiple of Rows: all of a small image, otherwise what leaves a cache of 1 MiB its room for the weights. Few
-  /// registers pass twice over what has reached the first level.
+  static constexpr int fitting(int bytes) { return bytes / (4 * TileFloats); }
+  /// Few registers pass twice over what has reached the first level.
+  static constexpr int least = vector_registers == 32 ? Rows : 2 * Rows;
+  /// Images that share a block.
+  static constexpr int samples = count < least ? images_in(fitting(320 * 1024), count) : 1;
+  /// A multiple of Rows: all of small images, otherwise what leaves a cache of 1 MiB its room for the weights.
   static constexpr int block = [] {
-    constexpr int least = vector_registers == 32 ? Rows : 2 * Rows;
-    int tiles = 128 * 1024 / (4 * TileFloats) / Rows * Rows;
+    int tiles = fitting(128 * 1024) / Rows * Rows;
     if (tiles < least) tiles = least;
-    return tiles < round_up(count, Rows) ? tiles : round_up(count, Rows);
+    return samples > 1 || tiles > count ? round_up(samples * count, Rows) : tiles;
   }();
   /// A few last tiles, which would wait for all weights alone, join the block before.
   static constexpr int most = count > block&& count % block <= Rows / 2 ? block + count % block : block;
@@ -44,17 +47,8 @@ struct TileBlocks {
   /// The first row, or column, of the padded image that a tile needs.
   static constexpr int row(int tile) { return down.first(tile / columns); }
   static constexpr int column(int tile) { return across.first(tile % columns); }
-  /// Rows of it up to the last that the tiles before `tile` need.
-  static constexpr int rows_before(int tile) { return down.first((tile - 1) / columns + 1) + 2; }
-  /// Most rows of it that a block needs, wherever it begins: threads may share an image.
-  static constexpr int image_rows = [] {
-    int kept = 0;
-    for (int first = 0; first < count; ++first) {
-      const int needed = rows_before(first + most < count ? first + most : count) - row(first);
-      kept = needed > kept ? needed : kept;
-    }
-    return kept;
-  }();
+  /// Behind the last row of it that a tile needs.
+  static constexpr int rows_end(int tile) { return row(tile) + down.size_of(tile / columns) + 2; }
 };
 
 /// In which order the tiles of a block lie, so that those that need a frequency are neighbours: first those that are
@@ -81,7 +75,7 @@ struct TileOrder {
     const bool large_down = i >= Tiles::down.small_size + 2, large_across = j >= Tiles::across.small_size + 2;
     return {of_kind[large_across ? 1 : 0], of_kind[large_down ? 2 : large_across ? 3 : 4]};
   }
-  static constexpr bool is_small_down(int tile) { return Tiles::down.is_small(tile / Tiles::columns); }
+  static constexpr bool is_small_down(int tile) { return Tiles::down.is_small(tile % Tiles::count / Tiles::columns); }
   static constexpr bool is_small_across(int tile) { return Tiles::across.is_small(tile % Tiles::columns); }
 
   /// Calls f<is small down, is small across>().
@@ -107,25 +101,26 @@ inline constexpr bool is_plain_image<kernel::Body<kernel::Load<S, Element::f32, 
     is_image<I>&& I::s3 == 1 && I::s2 % lanes == 0;
 
 /// Where the tiles of an operand begin. A plain image stays where it lies, others are gathered into a padded one of
-/// which Kept rows are kept.
-template <int Tile, class Image, class Prologue, int Kept>
+/// which those rows are kept that a row of tiles needs.
+template <int Tile, class Image, class Prologue>
 struct TileCorners {
   using T = winograd::Transforms<Tile>;
   using Loaded = typename FirstRows<Prologue>::loaded;
   static constexpr bool in_place = is_plain_image<Prologue>;
   static constexpr int channels = Image::channels, pixel_floats = in_place ? Loaded::pixel_bytes / 4 : channels;
   static constexpr std::int64_t image_floats =
-      in_place ? std::int64_t{T::patch} * T::patch * pixel_floats : std::int64_t{Kept} * Image::columns * channels;
+      std::int64_t{T::patch} * (in_place ? T::patch * pixel_floats : Image::columns * channels);
 
   /// Gathers rows first, ..., end - 1 of the padded image.
   static void gather(float* image, const Slot* slots, int sample, int first, int end) {
-    if constexpr (!in_place) Image::template fill_rows<Prologue, Kept>(image, slots, sample, first, end);
+    if constexpr (!in_place) Image::template fill_rows<Prologue, T::patch>(image, slots, sample, first, end);
   }
   /// Where each row of the tile at `row` and `column` of the padded image begins.
   static void find(const Slot* slots, int sample, int row, int column, float* image, const float* (&starts)[T::patch]) {
     if constexpr (in_place) find_in_place(slots, sample, row, column, image, starts);
     else
-      for (int i = 0; i < T::patch; ++i) starts[i] = image + ((row + i) % Kept * Image::columns + column) * channels;
+      for (int i = 0; i < T::patch; ++i)
+        starts[i] = image + ((row + i) % T::patch * Image::columns + column) * channels;
   }
 
  private:
@@ -159,10 +154,11 @@ struct WinogradPass {
   static constexpr int width = shape.vectors * lanes, panels = (OutC + width - 1) / width, out_pitch = panels * width;
   using Tiles = TileBlocks<Tile, OutH, OutW, rows, frequencies*(Image::channels + out_pitch)>;
   using Order = TileOrder<Tiles>;
+  static constexpr int samples_together = Tiles::samples;
   using Pool = typename E::pool;
   static constexpr bool pools = Pool::height * Pool::width > 1;
   static constexpr int channels = Image::channels;
-  using Corners = TileCorners<Tile, Image, Prologue, Tiles::image_rows>;
+  using Corners = TileCorners<Tile, Image, Prologue>;
   static constexpr std::int64_t image_floats = Corners::image_floats;
   static constexpr std::int64_t v_floats = std::int64_t{frequencies} * Tiles::pitch * channels;
   static constexpr std::int64_t m_floats = std::int64_t{frequencies} * Tiles::pitch * out_pitch;
@@ -172,12 +168,12 @@ struct WinogradPass {
   static constexpr std::int64_t packed_floats = frequencies * frequency_floats;
 
   // What a block's products fetch: the operand's rows for the next block (or, if it is made of others, those that the
-  // epilogue reads), and the rows that this one is stored to.
+  // epilogue reads), and the rows that this one is stored to. Rows of several images are too far apart.
   using Loaded = typename FirstRows<Prologue>::loaded;
   using Read = std::conditional_t<Loaded::row_bytes != 0, Loaded, typename FirstRows<typename E::main>::loaded>;
   using Stored = typename FirstRows<std::conditional_t<pools, typename E::post, typename E::main>>::stored;
   static constexpr int steps = frequencies * panels * (Tiles::block / rows) * In;
-  static constexpr int tile_rows = (Tiles::block + Tiles::columns - 1) / Tiles::columns * Tile;
+  static constexpr int tile_rows = Tiles::samples > 1 ? 0 : (Tiles::block + Tiles::columns - 1) / Tiles::columns* Tile;
   static constexpr int read_ahead = (tile_rows * Read::row_bytes + steps - 1) / steps;
   static constexpr int write_ahead = (tile_rows / Pool::height * Stored::row_bytes + steps - 1) / steps;
 
@@ -196,32 +192,43 @@ struct WinogradPass {
       }
   }
 
-  static void run(const Slot* slots, int sample, Memory memory, Share share) {
+  /// Samples first, ..., first + count - 1; of each, or of those of a block, the thread's share.
+  static void run(const Slot* slots, int first, int count, Memory memory, Share share) {
+    for (int n = first; n < first + count; n += Tiles::samples) {
+      const int more = first + count - n;
+      run_together(slots, n, more < Tiles::samples ? more : Tiles::samples, memory, share);
+    }
+  }
+
+ private:
+  /// Of the tiles of `samples` samples, numbered through, the thread's share.
+  static void run_together(const Slot* slots, int first_sample, int samples, Memory memory, Share share) {
     float* image = memory.scratch;
     float* v = image + image_floats;
     float* m = v + v_floats;
     float* pixels = m + m_floats;
-    const auto part = share.of(Tiles::count);
+    const auto part = share.of(samples * Tiles::count);
     int filled = Tiles::row(part.first);
     // Rows that another thread stores to, too, are not fetched: each would take them from the other.
-    const char* own_end = Stored::at(slots, sample, Tiles::down.first(part.end / Tiles::columns) / Pool::height);
+    const char* own_end = Stored::at(slots, first_sample, Tiles::down.first(part.end / Tiles::columns) / Pool::height);
     for (int first = part.first, count = 0; first < part.end; first += count) {
       count = Tiles::next(part.end - first);
       const Order order(first, count);
-      const int needed = Tiles::rows_before(first + count);
-      Corners::gather(image, slots, sample, filled, needed);
-      filled = needed;
       for (int t = 0; t < count; ++t) {
+        const int sample = first_sample + (first + t) / Tiles::count, tile = (first + t) % Tiles::count;
+        if (tile == 0) filled = 0;
+        Corners::gather(image, slots, sample, filled, Tiles::rows_end(tile));
+        filled = Tiles::rows_end(tile);
         const float* rows_of_tile[T::patch];
-        Corners::find(slots, sample, Tiles::row(first + t), Tiles::column(first + t), image, rows_of_tile);
-        Order::with_kind(first + t, [&]<bool Down, bool Across>() {
+        Corners::find(slots, sample, Tiles::row(tile), Tiles::column(tile), image, rows_of_tile);
+        Order::with_kind(tile, [&]<bool Down, bool Across>() {
           winograd::transform_input<Tile, Down, Across, channels, Corners::pixel_floats, Tiles::pitch * channels>(
               rows_of_tile, v + order.place[t] * channels);
         });
       }
       const int row = Tiles::row(first);
-      Ahead ahead{Read::at(slots, sample, Loaded::row_bytes != 0 ? needed + Image::first_row : row),
-                  Stored::at(slots, sample, row / Pool::height)};
+      Ahead ahead{Read::at(slots, first_sample, Loaded::row_bytes != 0 ? filled + Image::first_row : row),
+                  Stored::at(slots, first_sample, row / Pool::height)};
       for (int f = 0; f < frequencies; ++f) {
         const auto tiles = order.needing(f / T::patch, f % T::patch);
         for (int panel = 0; panel < panels; ++panel)
@@ -232,11 +239,12 @@ struct WinogradPass {
                              m + (std::int64_t{f} * Tiles::pitch + t) * out_pitch + panel * width, ahead);
           }
       }
-      for (int t = 0; t < count; ++t) finish_tile(slots, sample, first + t, m + order.place[t] * out_pitch, pixels);
+      for (int t = 0; t < count; ++t)
+        finish_tile(slots, first_sample + (first + t) / Tiles::count, (first + t) % Tiles::count,
+                    m + order.place[t] * out_pitch, pixels);
     }
   }
 
- private:
   /// M of `remaining` tiles, up to `rows`, for one frequency and panel.
   static Ahead multiply(int remaining, const float* v, const float* u, float* m, Ahead ahead) {
     using Sizes = TileRows<rows>;
@@ -336,15 +344,16 @@ requires(winograd_tile(Choice) >
   static constexpr int in = round_up(G::C, rows);
   using Gradient = PaddedImage<G::P, G::Q, G::K, round_up(G::P, tile), round_up(G::Q, tile), 0, 0, 1, 1, pitch>;
   using Tiles = TileBlocks<tile, G::P, G::Q, 1, 1>;
-  static constexpr int most = 2016 / frequencies;  // 56 tiles of 4 x 4, 126 of 2 x 2
+  static constexpr int most = summed_tiles(tile);
   /// Small images share a block, so that dU is read and written once for all of them.
-  static constexpr bool whole_images = Tiles::count <= most;
-  static constexpr int block = whole_images ? most / Tiles::count * Tiles::count : most, tile_pitch = block | 1;
+  static constexpr bool whole_images = Tiles::count <= most, chunked = images_in(most, Tiles::count) == 1;
+  static constexpr int block = whole_images ? images_in(most, Tiles::count) * Tiles::count : most;
+  static constexpr int tile_pitch = block | 1;
   static constexpr int ahead = (4 * rows * width + block - 1) / block;  // bytes a step, of what is added to next
 
   static constexpr Partition partition = Partition::reduced;
   static constexpr std::int64_t weight_floats = std::int64_t{frequencies} * in * pitch;
-  using Corners = TileCorners<tile, Image, A, Image::rows>;
+  using Corners = TileCorners<tile, Image, A>;
   static constexpr std::int64_t image_floats = round_up(Corners::image_floats, 16);
   static constexpr std::int64_t v_floats = std::int64_t{frequencies} * tile_pitch * Image::channels;
   static constexpr std::int64_t d_floats = std::int64_t{frequencies} * tile_pitch * pitch;
@@ -358,12 +367,12 @@ requires(winograd_tile(Choice) >
     float* d = v + v_floats;
     int tiles = 0;  // of the block
     for (int n = first; n < first + count; ++n) {
-      Corners::gather(image, slots, n, 0, Image::rows);
       Gradient::template fill<B>(dy, slots, n);
       for (int t = 0; t < Tiles::count; t += block) {
         const int more = Tiles::count - t < block ? Tiles::count - t : block;
         for (int i = t; i < t + more; ++i, ++tiles) {
-          const int row = i / Tiles::columns * tile, column = i % Tiles::columns * tile;
+          const int row = Tiles::row(i), column = Tiles::column(i);
+          if (column == 0) Corners::gather(image, slots, n, row == 0 ? 0 : row + 2, Tiles::rows_end(i));
           const float* rows_of_tile[T::patch];
           Corners::find(slots, n, row, column, image, rows_of_tile);
           winograd::transform_input<tile, false, false, Image::channels, Corners::pixel_floats,
