@@ -158,6 +158,41 @@ TEST_CASE("what is normalised stays f32 where fp16 is stored, for it may be larg
   CHECK(to_multiply == 2);
 }
 
+TEST_CASE("what a product skips in part stays f32 where fp16 is stored, for the rest may be larger than that") {
+  auto stored = []<class Convolution>(Convolution) {
+    using Net = nn::Sequential<nn::Input<6, 6, 2>, nn::Conv2D<5, 3, nn::Same, nn::Relu>, Convolution, nn::Flatten,
+                               nn::Dense<3>>;
+    for (const Value& v : Program<test::Training<Net>, Element::f16>::plan.values)
+      if (v.storage == Storage::arena && v.count == 6 * 6 * 5 && v.first == 0) return v.element;
+    return Element::i32;
+  };
+  CHECK(stored(nn::Conv2D<7, 1, nn::Strides<2>>{}) == Element::f32);
+  CHECK(stored(nn::Conv2D<7, 3, nn::Strides<2>>{}) == Element::f32);  // the last row and column
+  CHECK(stored(nn::Conv2D<7, 2, nn::Strides<2>>{}) == Element::f16);
+  CHECK(stored(nn::Conv2D<7, 3, nn::Same, nn::Strides<2>>{}) == Element::f16);
+}
+
+TEST_CASE("a window covers an image if each element lies in some window") {
+  auto covers = [](int size, int stride, int pad, int dilation, int extent) {
+    const Window w{
+        .height = size, .width = 1, .stride_h = stride, .pad_top = pad, .pad_bottom = pad, .dilation_h = dilation};
+    return w.covers(extent, 1);
+  };
+  for (int size = 1; size <= 4; ++size)
+    for (int stride = 1; stride <= 4; ++stride)
+      for (int pad = 0; pad <= 2; ++pad)
+        for (int extent = 8; extent <= 12; ++extent) {
+          std::vector<bool> seen(static_cast<std::size_t>(extent));
+          const int windows = window_output(extent, size, stride, pad, pad);
+          for (int i = 0; i < windows * size; ++i)
+            if (const int at = i / size * stride - pad + i % size; at >= 0 && at < extent)
+              seen[static_cast<std::size_t>(at)] = true;
+          CHECK(covers(size, stride, pad, 1, extent) == (std::find(seen.begin(), seen.end(), false) == seen.end()));
+        }
+  CHECK(covers(3, 1, 2, 2, 8));
+  CHECK(!covers(2, 1, 0, 5, 8));  // 0 to 2 and 5 to 7
+}
+
 TEST_CASE("steps name the element of the value that they read and write") {
   check_elements_of_steps(Narrow::plan);
   check_elements_of_steps(Half::plan);

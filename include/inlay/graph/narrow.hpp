@@ -5,7 +5,8 @@
 //   f16    those that a product reads as they are and rounds to fp16 in any case: what forward passes multiply, and
 //          weight gradients as their x. So they are multiplied as the same numbers as if they were stored as f32, and
 //          one beyond 65504, which becomes infinite, would have been infinite there. What only maps and sums read (what
-//          is to be normalised, averaged, selected from) stays f32 and may be as large as a float. So do gradients:
+//          is to be normalised, averaged, selected from), and what products skip in part (a stride wider than its
+//          window), stays f32 and may be as large as a float. So do gradients:
 //          most of them are too small for fp16, and a launch that multiplies them knows its scale only while it runs
 //          (cuda/gradient_scale.hpp), and no other launch that reads them.
 //
@@ -30,17 +31,15 @@ constexpr int viewed(const Graph& graph, int i) {
   return i;
 }
 
-/// Does a contraction multiply operand k as a value of the forward pass, which no precision scales before it rounds it?
-constexpr bool multiplies_as_it_is(const Node& contraction, int k) {
-  return contraction.mode == Mode::forward || (contraction.mode == Mode::weight_gradient && k == 0);
-}
-
-/// The nodes that may be stored as f16.
+/// The nodes that may be stored as f16: a product multiplies all their elements as values of the forward pass, which no
+/// precision scales before it rounds them.
 constexpr List<bool> multiplied_as_they_are(const Graph& graph) {
   List<bool> multiplied(graph.nodes.size, false);
-  for (const Node& n : graph.nodes)
-    for (int k = 0; n.op == Op::contraction && k < n.operand_count; ++k)
-      if (multiplies_as_it_is(n, k)) multiplied.data[viewed(graph, n.operands[k])] = true;
+  for (const Node& n : graph.nodes) {
+    if (n.op != Op::contraction || n.mode == Mode::data_gradient) continue;
+    const Shape& x = graph.nodes.data[n.operands[0]].shape;
+    if (n.window.covers(x.extents[0], x.extents[1])) multiplied.data[viewed(graph, n.operands[0])] = true;
+  }
   return multiplied;
 }
 

@@ -64,6 +64,11 @@ enum class Mode : std::uint8_t {
 /// last and over the batch, and is computed in one pass that loses no digits to a mean far from zero.
 enum class ReduceOp : std::uint8_t { sum, max, argmax, squared_deviations };
 
+/// Output extent of a window along one axis: floor((in + pads - reach) / stride) + 1.
+constexpr int window_output(int in, int window, int stride, int pad_before, int pad_after, int dilation = 1) {
+  return (in + pad_before + pad_after - ((window - 1) * dilation + 1)) / stride + 1;
+}
+
 /// A window sliding over the H and W axes.
 struct Window {
   int height = 1, width = 1;
@@ -79,11 +84,18 @@ struct Window {
     return stride_h == height && stride_w == width && pad_top + pad_left + pad_bottom + pad_right == 0 &&
            rows % height == 0 && columns % width == 0;
   }
-};
+  /// Does each element of it lie in some window?
+  constexpr bool covers(int rows, int columns) const {
+    return covers(rows, height, stride_h, pad_top, pad_bottom, dilation_h) &&
+           covers(columns, width, stride_w, pad_left, pad_right, dilation_w);
+  }
 
-/// Output extent of a window along one axis: floor((in + pads - reach) / stride) + 1.
-constexpr int window_output(int in, int window, int stride, int pad_before, int pad_after, int dilation = 1) {
-  return (in + pad_before + pad_after - ((window - 1) * dilation + 1)) / stride + 1;
-}
+ private:
+  static constexpr bool covers(int extent, int size, int stride, int before, int after, int dilation) {
+    const int windows = window_output(extent, size, stride, before, after, dilation);
+    const int last = (windows - 1) * stride - before + (size - 1) * dilation;
+    return last >= extent - 1 && (stride == 1 ? dilation <= windows : dilation == 1 && stride <= size);
+  }
+};
 
 }  // namespace inlay
