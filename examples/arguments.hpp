@@ -1,9 +1,9 @@
 // The command line that the examples of larger networks share: data, device, seed, threads, epochs and batches.
 #pragma once
 
-#include <inlay/inlay.hpp>
+#include "command_line.hpp"
 
-#include <CLI/CLI.hpp>
+#include <inlay/inlay.hpp>
 
 namespace examples {
 
@@ -18,17 +18,16 @@ struct Arguments {
     fit.batch_size = 128;
   }
 
-  void add_to(CLI::App& app) {
+  void add_to(CommandLine& line) {
     using inlay::Device;
-    app.add_option("--epochs", fit.epochs, "passes over the training set")->capture_default_str();
-    app.add_option("--batch-size", fit.batch_size, "samples a step")->capture_default_str();
-    app.add_option("--data", folder, "folder of IDX files; Debian's dataset-fashion-mnist if left out");
-    app.add_option("--samples", samples, "use only so many of each set");
-    app.add_option("--device", compile.device, "auto, cpu or cuda")
-        ->transform(CLI::CheckedTransformer(
-            std::map<std::string, Device>{{"auto", Device::automatic}, {"cpu", Device::cpu}, {"cuda", Device::cuda}}));
-    app.add_option("--threads", compile.threads, "of the CPU; one a core if left out");
-    app.add_option("--seed", compile.seed, "of weights, shuffling and augmentation")->capture_default_str();
+    line.add("epochs", fit.epochs, "passes over the training set");
+    line.add("batch-size", fit.batch_size, "samples a step");
+    line.add("data", folder, "folder of IDX files; Debian's dataset-fashion-mnist if left out");
+    line.add("samples", samples, "use only so many of each set, if not 0");
+    line.add("device", compile.device, "auto, cpu or cuda",
+             {{"auto", Device::automatic}, {"cpu", Device::cpu}, {"cuda", Device::cuda}});
+    line.add("threads", compile.threads, "of the CPU; one a core if 0");
+    line.add("seed", compile.seed, "of weights, shuffling and augmentation");
   }
 
   inlay::data::TrainTest load() const {

@@ -1,9 +1,7 @@
 // Trains a small convolutional network on Fashion-MNIST (or any set in MNIST's IDX format) and prints its accuracy.
 //
 //   fashion_mnist --epochs 10 --seed 1 --save fashion.safetensors
-#include <inlay/inlay.hpp>
-
-#include <CLI/CLI.hpp>
+#include "arguments.hpp"
 
 using namespace inlay;
 
@@ -20,28 +18,23 @@ using Net = nn::Sequential<nn::Input<28, 28, 1, std::uint8_t>, nn::Rescaling<std
                            nn::Dense<64, nn::Relu>, nn::Dense<10>>;
 
 int main(int argc, char** argv) try {
-  FitOptions options{.epochs = 10, .batch_size = 64};
-  CompileOptions compile_options;
+  examples::Arguments arguments(10);
+  arguments.fit.batch_size = 64;
   float learning_rate = 1e-3f;
-  std::string folder, save;
+  std::string save;
   int benchmark_steps = 0;
-  CLI::App app{"Trains a convolutional network on Fashion-MNIST"};
-  app.add_option("--epochs", options.epochs, "passes over the training set")->capture_default_str();
-  app.add_option("--batch-size", options.batch_size, "samples a step")->capture_default_str();
-  app.add_option("--learning-rate", learning_rate, "of Adam")->capture_default_str();
-  app.add_option("--data", folder, "folder of IDX files; Debian's dataset-fashion-mnist if left out");
-  app.add_option("--device", compile_options.device, "auto, cpu or cuda")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Device>{{"auto", Device::automatic}, {"cpu", Device::cpu}, {"cuda", Device::cuda}}));
-  app.add_option("--seed", compile_options.seed, "of weights and shuffling")->capture_default_str();
-  app.add_option("--save", save, "write the trained weights to this .safetensors file");
-  app.add_option("--benchmark-steps", benchmark_steps, "measure this many training steps instead");
-  CLI11_PARSE(app, argc, argv);
-  options.seed = compile_options.seed;
+  examples::CommandLine line("Trains a convolutional network on Fashion-MNIST");
+  arguments.add_to(line);
+  line.add("learning-rate", learning_rate, "of Adam");
+  line.add("save", save, "write the trained weights to this .safetensors file");
+  line.add("benchmark-steps", benchmark_steps, "measure this many training steps instead, if not 0");
+  line.parse(argc, argv);
+  FitOptions options = arguments.fit;
+  options.seed = arguments.compile.seed;
 
-  auto [train, test] = folder.empty() ? data::load_fashion_mnist() : data::load_idx(folder);
+  auto [train, test] = arguments.load();
   auto model = compile<Net, Precision::PRECISION, Numerics::NUMERICS>(
-      Adam{.learning_rate = learning_rate}, SparseCategoricalCrossentropy{}, Accuracy{}, compile_options);
+      Adam{.learning_rate = learning_rate}, SparseCategoricalCrossentropy{}, Accuracy{}, arguments.compile);
   if (benchmark_steps > 0) {
     std::printf("images_per_second: %.1f\n", training_rate(model, train, options.batch_size, benchmark_steps));
     return 0;

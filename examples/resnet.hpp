@@ -15,13 +15,13 @@ int train_resnet(const std::string& title, int epochs, int argc, char** argv) tr
   std::string save;
   int benchmark_steps = 0;
   bool explained = false;
-  CLI::App app{"Trains " + title + " on Fashion-MNIST"};
-  arguments.add_to(app);
-  app.add_option("--learning-rate", learning_rate, "the highest")->capture_default_str();
-  app.add_option("--save", save, "write the trained weights to this .safetensors file");
-  app.add_option("--benchmark-steps", benchmark_steps, "measure this many training steps instead");
-  app.add_flag("--explain", explained, "print the stages that inference is compiled to, and stop");
-  CLI11_PARSE(app, argc, argv);
+  CommandLine line("Trains " + title + " on Fashion-MNIST");
+  arguments.add_to(line);
+  line.add("learning-rate", learning_rate, "the highest");
+  line.add("save", save, "write the trained weights to this .safetensors file");
+  line.add("benchmark-steps", benchmark_steps, "measure this many training steps instead, if not 0");
+  line.add("explain", explained, "print the stages that inference is compiled to, and stop");
+  line.parse(argc, argv);
   if (explained) {
     std::printf("%s", explain<Net>().c_str());
     return 0;

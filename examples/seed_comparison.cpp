@@ -31,11 +31,11 @@ Row train(const std::string& name, const data::TrainTest& sets, float learning_r
 int main(int argc, char** argv) try {
   examples::Arguments arguments(10);
   float learning_rate = 1e-3f;
-  CLI::App app{"Compares a small network with and without batch normalisation and residual connections"};
-  arguments.add_to(app);
-  app.get_option("--epochs")->check(CLI::PositiveNumber);
-  app.add_option("--learning-rate", learning_rate, "of Adam, at first")->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  examples::CommandLine line("Compares a small network with and without batch normalisation and residual connections");
+  arguments.add_to(line);
+  line.add("learning-rate", learning_rate, "of Adam, at first");
+  line.parse(argc, argv);
+  if (arguments.fit.epochs < 1) throw Error("--epochs must be at least 1: the table shows what the last one reached");
   arguments.fit.seed = arguments.compile.seed;
   const data::TrainTest sets = arguments.load();
 

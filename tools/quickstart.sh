@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 . tools/setup.sh
-need g++ meson ninja-build pkg-config zlib1g-dev libcli11-dev dataset-fashion-mnist
+need g++ meson ninja-build pkg-config zlib1g-dev dataset-fashion-mnist
 
 program=fashion_mnist
 cuda=disabled

@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 . tools/setup.sh
-need g++ clang libomp-dev meson ninja-build pkg-config python3 zlib1g-dev doctest-dev libeigen3-dev libcli11-dev \
+need g++ clang libomp-dev meson ninja-build pkg-config python3 zlib1g-dev doctest-dev libeigen3-dev \
   libboost-context-dev libbenchmark-dev dataset-fashion-mnist
 
 status=0
