@@ -231,6 +231,7 @@ TEST_CASE("images of bytes are rescaled on their way into a convolution") {
     check_rescaled<Layer<28, 25, 9, 16, 3>, Algorithm::winograd_6x6>(1, threads);
     check_rescaled<Layer<7, 7, 64, 64, 3>, Algorithm::winograd_4x4>(13, threads);  // more than share a block of tiles
     check_rescaled<Layer<10, 10, 33, 20, 3>, Algorithm::winograd_6x6>(13, threads);
+    check_rescaled<Layer<8, 16, 128, 128, 3>, Algorithm::winograd_4x4>(3, threads);  // two that weights are worth
   }
   check_rescaled<Layer<2, 3, 33, 70, 3>, Algorithm::winograd_2x2>(2, 3);
   check_rescaled<Layer<1, 1, 70, 10, 1>, Algorithm::matrix>(5, 2);

@@ -7,6 +7,8 @@
 #include <inlay/cpu/multiply_tile.hpp>
 #include <inlay/cpu/winograd.hpp>
 
+#include <algorithm>
+
 namespace inlay::cpu {
 
 /// Sizes of register tiles: of the rows that remain, `part` are computed next. Few rows keep the multipliers waiting,
@@ -22,20 +24,24 @@ struct TileRows {
 };
 
 /// Tiles over H x W images, row by row, in blocks that share the transformed weights while those are in the cache: of
-/// one image, or all tiles of several small ones. TileFloats: what a tile takes up in V and M.
-template <int Tile, int Height, int Width, int Rows, int TileFloats>
+/// one image, or all tiles of several small ones. TileFloats: what a tile takes up in V and M; WeightFloats: what each
+/// block reads.
+template <int Tile, int Height, int Width, int Rows, int TileFloats, std::int64_t WeightFloats>
 struct TileBlocks {
   static constexpr TiledSide down{Tile, Height}, across{Tile, Width};
   static constexpr bool mixed = down.small > 0 || across.small > 0;
   static constexpr int columns = across.count(), count = down.count() * columns;
-  static constexpr int fitting(int bytes) { return bytes / (4 * TileFloats); }
+  static constexpr int fitting(std::int64_t floats) { return static_cast<int>(floats / TileFloats); }
   /// Few registers pass twice over what has reached the first level.
   static constexpr int least = vector_registers == 32 ? Rows : 2 * Rows;
+  /// Tiles that take up as much as a quarter of the weights: weights that no cache holds are worth that many.
+  static constexpr int worth = fitting(WeightFloats / 4);
   /// Images that share a block.
-  static constexpr int samples = count < least ? images_in(fitting(320 * 1024), count) : 1;
+  static constexpr int samples =
+      count < least || count < worth ? images_in(std::max(worth, fitting(80 * 1024)), count) : 1;
   /// A multiple of Rows: all of small images, otherwise what leaves a cache of 1 MiB its room for the weights.
   static constexpr int block = [] {
-    int tiles = fitting(128 * 1024) / Rows * Rows;
+    int tiles = fitting(32 * 1024) / Rows * Rows;
     if (tiles < least) tiles = least;
     return samples > 1 || tiles > count ? round_up(samples * count, Rows) : tiles;
   }();
@@ -152,7 +158,10 @@ struct WinogradPass {
   static constexpr TileShape shape = tile_shape(OutC, vector_registers == 32 ? 7 : 6);
   static constexpr int rows = vector_registers == 32 ? (shape.vectors >= 3 ? 7 : 14) : 6;
   static constexpr int width = shape.vectors * lanes, panels = (OutC + width - 1) / width, out_pitch = panels * width;
-  using Tiles = TileBlocks<Tile, OutH, OutW, rows, frequencies*(Image::channels + out_pitch)>;
+  /// Of transformed weights, an odd number of lines: the frequencies of a pair of channels are on different cache sets.
+  static constexpr std::int64_t frequency_floats = std::int64_t{In} * out_pitch + 16;
+  static constexpr std::int64_t packed_floats = frequencies * frequency_floats;
+  using Tiles = TileBlocks<Tile, OutH, OutW, rows, frequencies*(Image::channels + out_pitch), packed_floats>;
   using Order = TileOrder<Tiles>;
   static constexpr int samples_together = Tiles::samples;
   using Pool = typename E::pool;
@@ -163,9 +172,6 @@ struct WinogradPass {
   static constexpr std::int64_t v_floats = std::int64_t{frequencies} * Tiles::pitch * channels;
   static constexpr std::int64_t m_floats = std::int64_t{frequencies} * Tiles::pitch * out_pitch;
   static constexpr std::int64_t scratch_floats = image_floats + v_floats + m_floats + 2 * Tile * Tile * out_pitch;
-  /// Of transformed weights, an odd number of lines: the frequencies of a pair of channels are on different cache sets.
-  static constexpr std::int64_t frequency_floats = std::int64_t{In} * out_pitch + 16;
-  static constexpr std::int64_t packed_floats = frequencies * frequency_floats;
 
   // What a block's products fetch: the operand's rows for the next block (or, if it is made of others, those that the
   // epilogue reads), and the rows that this one is stored to. Rows of several images are too far apart.
@@ -343,7 +349,7 @@ requires(winograd_tile(Choice) >
   static constexpr int rows = vector_registers == 32 || vectors == 1 ? 8 : 6;
   static constexpr int in = round_up(G::C, rows);
   using Gradient = PaddedImage<G::P, G::Q, G::K, round_up(G::P, tile), round_up(G::Q, tile), 0, 0, 1, 1, pitch>;
-  using Tiles = TileBlocks<tile, G::P, G::Q, 1, 1>;
+  using Tiles = TileBlocks<tile, G::P, G::Q, 1, 1, 0>;
   static constexpr int most = summed_tiles(tile);
   /// Small images share a block, so that dU is read and written once for all of them.
   static constexpr bool whole_images = Tiles::count <= most, chunked = images_in(most, Tiles::count) == 1;
