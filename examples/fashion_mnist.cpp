@@ -29,19 +29,18 @@ int main(int argc, char** argv) try {
   line.add("save", save, "write the trained weights to this .safetensors file");
   line.add("benchmark-steps", benchmark_steps, "measure this many training steps instead, if not 0");
   line.parse(argc, argv);
-  FitOptions options = arguments.fit;
-  options.seed = arguments.compile.seed;
+  arguments.fit.seed = arguments.compile.seed;
 
   auto [train, test] = arguments.load();
   auto model = compile<Net, Precision::PRECISION, Numerics::NUMERICS>(
       Adam{.learning_rate = learning_rate}, SparseCategoricalCrossentropy{}, Accuracy{}, arguments.compile);
   if (benchmark_steps > 0) {
-    std::printf("images_per_second: %.1f\n", training_rate(model, train, options.batch_size, benchmark_steps));
+    std::printf("images_per_second: %.1f\n", training_rate(model, train, arguments.fit.batch_size, benchmark_steps));
     return 0;
   }
   model.summary();
-  options.validation_data = &test;
-  model.fit(train, options);
+  arguments.fit.validation_data = &test;
+  model.fit(train, arguments.fit);
   const Logs result = model.evaluate(test);
   if (!save.empty()) model.save(save);
   std::printf("Test accuracy: %.2f%%\n", 100 * result.accuracy);
