@@ -66,11 +66,12 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   /// each addition; so it makes both at once. All other rows have two, too: a sample's result does not depend on its
   /// company.
   static constexpr int half = (Depth + depth - 1) / depth / 2 * depth;
+  static constexpr bool two_sums = half > 0;  // else all of the depth is one block
   static constexpr std::int64_t a_floats = std::int64_t{gathered ? T::row_block : 2} * depth;
   static constexpr std::int64_t b_floats = in_place || compressed ? 0 : std::int64_t{depth} * T::width;
   static constexpr std::int64_t panel_floats = std::int64_t{T::row_block} * T::width;
   static constexpr std::int64_t c_floats = T::together * panel_floats;
-  static constexpr std::int64_t scratch_bytes = 4 * (a_floats + b_floats + 2 * c_floats);
+  static constexpr std::int64_t scratch_bytes = 4 * (a_floats + b_floats + (two_sums ? 2 : 1) * c_floats);
 
   static constexpr std::int64_t packed_bytes = compressed ? 4 * std::int64_t{T::panels} * pairs * T::width : 0;
 
@@ -156,8 +157,9 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
       const int tiled = one_by_one ? count / T::rows * T::rows : computed;
       for (int group = first_panel; group < behind_panels; group += T::together) {
         const int end_panel = group + T::together < behind_panels ? group + T::together : behind_panels;
-        for (int part = 0; part < 2 * T::together; ++part)
-          for (int i = 0; i < computed * T::width; ++i) c[part * panel_floats + i] = 0;
+        if constexpr (two_sums)
+          for (int part = 0; part < 2 * T::together; ++part)
+            for (int i = 0; i < computed * T::width; ++i) c[part * panel_floats + i] = 0;
         for (int d = 0; d < Depth; d += depth) {
           const int deep = d + depth < Depth ? depth : Depth - d;
           const float* x = a;
@@ -170,7 +172,7 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
           }
           for (int panel = group; panel < end_panel; ++panel) {
             const int column = panel * T::width;
-            float* sums = c + (d < half ? 0 : c_floats) + (panel - group) * panel_floats;
+            float* sums = c + (d < half || !two_sums ? 0 : c_floats) + (panel - group) * panel_floats;
             const Weight* panel_weights = nullptr;
             if constexpr (in_place || compressed) {
               panel_weights = weights_at(slots, memory, d, column);
@@ -179,17 +181,18 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
               panel_weights = b;
             }
             for (int i = 0; i < tiled; i += T::rows)
-              multiply_tile<T::rows, T::vectors, row_stride, 1, true>(x + i * stride, panel_weights, weight_pitch, deep,
-                                                                      sums + i * T::width, {}, 0, stride);
+              multiply_tile<T::rows, T::vectors, row_stride, 1, two_sums>(x + i * stride, panel_weights, weight_pitch,
+                                                                          deep, sums + i * T::width, {}, 0, stride);
             for (int i = tiled; i < count; ++i)
-              multiply_tile<1, T::vectors, row_stride, 1, true>(x + i * stride, panel_weights, weight_pitch, deep,
-                                                                sums + i * T::width, {}, 0, stride);
+              multiply_tile<1, T::vectors, row_stride, 1, two_sums>(x + i * stride, panel_weights, weight_pitch, deep,
+                                                                    sums + i * T::width, {}, 0, stride);
           }
         }
         for (int panel = group; panel < end_panel; ++panel) {
           const int column = panel * T::width;
           float* sums = c + (panel - group) * panel_floats;
-          for (int i = 0; i < count * T::width; ++i) sums[i] += sums[c_floats + i];
+          if constexpr (two_sums)
+            for (int i = 0; i < count * T::width; ++i) sums[i] += sums[c_floats + i];
           for (int i = 0; i < count; ++i) {
             const int pixel = (row + i) % pixels;
             run_row<typename E::main, Columns>(slots, (row + i) / pixels, 0, pixel / G::W, pixel % G::W, column,

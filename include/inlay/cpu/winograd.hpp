@@ -236,19 +236,29 @@ INLAY_INLINE void square(Transform transform, Read read, Write write) {
 }
 
 /// The same in loops, for the larger tiles: columns first, then rows, by transforms of their own. What lies between
-/// them does not fit into registers anyway.
+/// them does not fit into registers anyway; each column or row does if there are 32.
 template <int InDown, int OutDown, int InAcross, int OutAcross, class Down, class Across, class Read, class Write>
 INLAY_INLINE void rectangle(Down down, Across across, Read read, Write write) {
+  auto hold = [](Vector& v) INLAY_LAMBDA {
+    if constexpr (vector_registers == 32) keep_in_register(v);
+  };
   Vector half[OutDown][InAcross];
   for (int j = 0, columns = unknown(InAcross); j < columns; ++j) {
     Vector column[InDown], t[OutDown];
-    unroll<InDown>([&](int i) INLAY_LAMBDA { column[i] = read(i, j); });
+    unroll<InDown>([&](int i) INLAY_LAMBDA {
+      column[i] = read(i, j);
+      hold(column[i]);
+    });
     down(column, t);
     unroll<OutDown>([&](int i) INLAY_LAMBDA { half[i][j] = t[i]; });
   }
   for (int i = 0, rows = unknown(OutDown); i < rows; ++i) {
-    Vector t[OutAcross];
-    across(half[i], t);
+    Vector row[InAcross], t[OutAcross];
+    unroll<InAcross>([&](int j) INLAY_LAMBDA {
+      row[j] = half[i][j];
+      hold(row[j]);
+    });
+    across(row, t);
     unroll<OutAcross>([&](int j) INLAY_LAMBDA { write(i, j, t[j]); });
   }
 }

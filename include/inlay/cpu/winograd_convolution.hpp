@@ -39,9 +39,10 @@ struct TileBlocks {
   /// Images that share a block.
   static constexpr int samples =
       count < least || count < worth ? images_in(std::max(worth, fitting(80 * 1024)), count) : 1;
-  /// A multiple of Rows: all of small images, otherwise what leaves a cache of 1 MiB its room for the weights.
+  /// A multiple of Rows: all of small images, otherwise what the second-level cache holds: 1 MiB or more of it come
+  /// with vectors of 16 floats, of smaller ones half is left to the weights.
   static constexpr int block = [] {
-    int tiles = fitting(32 * 1024) / Rows * Rows;
+    int tiles = fitting((vector_registers == 32 ? 224 : 32) * 1024) / Rows * Rows;
     if (tiles < least) tiles = least;
     return samples > 1 || tiles > count ? round_up(samples * count, Rows) : tiles;
   }();
@@ -173,10 +174,12 @@ struct WinogradPass {
   static constexpr std::int64_t m_floats = std::int64_t{frequencies} * Tiles::pitch * out_pitch;
   static constexpr std::int64_t scratch_floats = image_floats + v_floats + m_floats + 2 * Tile * Tile * out_pitch;
 
-  // What a block's products fetch: the operand's rows for the next block (or, if it is made of others, those that the
-  // epilogue reads), and the rows that this one is stored to. Rows of several images are too far apart.
+  // What a block's products fetch: the rows that the epilogue reads (or, if it reads none, the operand's for the next
+  // block), and the rows that this one is stored to. Rows of several images are too far apart.
   using Loaded = typename FirstRows<Prologue>::loaded;
-  using Read = std::conditional_t<Loaded::row_bytes != 0, Loaded, typename FirstRows<typename E::main>::loaded>;
+  using Joined = typename FirstRows<typename E::main>::loaded;
+  static constexpr bool joins = Joined::row_bytes != 0;
+  using Read = std::conditional_t<joins, Joined, Loaded>;
   using Stored = typename FirstRows<std::conditional_t<pools, typename E::post, typename E::main>>::stored;
   static constexpr int steps = frequencies * panels * (Tiles::block / rows) * In;
   static constexpr int tile_rows = Tiles::samples > 1 ? 0 : (Tiles::block + Tiles::columns - 1) / Tiles::columns* Tile;
@@ -233,7 +236,7 @@ struct WinogradPass {
         });
       }
       const int row = Tiles::row(first);
-      Ahead ahead{Read::at(slots, first_sample, Loaded::row_bytes != 0 ? filled + Image::first_row : row),
+      Ahead ahead{Read::at(slots, first_sample, joins ? row : filled + Image::first_row),
                   Stored::at(slots, first_sample, row / Pool::height)};
       for (int f = 0; f < frequencies; ++f) {
         const auto tiles = order.needing(f / T::patch, f % T::patch);
