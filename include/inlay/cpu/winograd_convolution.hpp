@@ -11,16 +11,30 @@
 
 namespace inlay::cpu {
 
-/// Sizes of register tiles: of the rows that remain, `part` are computed next. Few rows keep the multipliers waiting,
-/// so that a little more than Rows is two halves; less than Rows is a half and a quarter where that is fewer rows.
+/// Sizes of register tiles: of the rows that remain, `part` are computed next, so that in all as few are computed as
+/// can be, in as few parts.
 template <int Rows>
 struct TileRows {
   static constexpr int half = Rows / 2 + 1, quarter = (half + 1) / 2;
-  static constexpr int part(int remaining) {
-    if (remaining > Rows) return remaining <= 2 * half ? half : Rows;
-    if (remaining > half) return remaining <= half + quarter && half + quarter < Rows ? half : Rows;
-    return remaining > quarter ? half : quarter;
-  }
+
+  static constexpr int part(int remaining) { return remaining < most ? parts.next[remaining] : Rows; }
+
+ private:
+  static constexpr int most = 4 * Rows;
+  static constexpr struct Parts {
+    int next[most]{}, cost[most]{};  // `cost`: of all that remains
+
+    constexpr Parts() {
+      constexpr int sizes[] = {Rows, half, quarter};
+      for (int n = 1; n < most; ++n)
+        for (int size : sizes) {
+          const int total = 16 * size + 1 + (n > size ? cost[n - size] : 0);
+          if (next[n] != 0 && total >= cost[n]) continue;
+          next[n] = size;
+          cost[n] = total;
+        }
+    }
+  } parts{};
 };
 
 /// Tiles over H x W images, row by row, in blocks that share the transformed weights while those are in the cache: of
@@ -218,8 +232,11 @@ struct WinogradPass {
     float* pixels = m + m_floats;
     const auto part = share.of(samples * Tiles::count);
     int filled = Tiles::row(part.first);
-    // Rows that another thread stores to, too, are not fetched: each would take them from the other.
-    const char* own_end = Stored::at(slots, first_sample, Tiles::down.first(part.end / Tiles::columns) / Pool::height);
+    // Rows that another thread stores to, too, are not fetched, nor what lies behind the operand of a sample in which
+    // several work: each would take them from the other.
+    const int own_rows = Tiles::down.first(part.end / Tiles::columns);
+    const char* read_end = Read::at(slots, share.threads > 1 ? first_sample : first_sample + 1, own_rows);
+    const char* write_end = Stored::at(slots, first_sample, own_rows / Pool::height);
     for (int first = part.first, count = 0; first < part.end; first += count) {
       count = Tiles::next(part.end - first);
       const Order order(first, count);
@@ -242,7 +259,8 @@ struct WinogradPass {
         const auto tiles = order.needing(f / T::patch, f % T::patch);
         for (int panel = 0; panel < panels; ++panel)
           for (int t = tiles.first; t < tiles.end; t += TileRows<rows>::part(tiles.end - t)) {
-            if (ahead.write >= own_end) ahead.write = reinterpret_cast<const char*>(m);
+            if (ahead.read >= read_end) ahead.read = reinterpret_cast<const char*>(v);
+            if (ahead.write >= write_end) ahead.write = reinterpret_cast<const char*>(m);
             ahead = multiply(tiles.end - t, v + (std::int64_t{f} * Tiles::pitch + t) * channels,
                              memory.packed + f * frequency_floats + std::int64_t{panel} * In * width,
                              m + (std::int64_t{f} * Tiles::pitch + t) * out_pitch + panel * width, ahead);
