@@ -11,9 +11,9 @@
 
 namespace inlay::cpu {
 
-/// Sizes of register tiles: of the rows that remain, `part` are computed next, so that in all as few are computed as
-/// can be, in as few parts.
-template <int Rows>
+/// Sizes of register tiles of Vectors columns: of the rows that remain, `part` are computed next, so that all take as
+/// little time as can be. Fewer than eight sums keep the multipliers waiting.
+template <int Rows, int Vectors>
 struct TileRows {
   static constexpr int half = Rows / 2 + 1, quarter = (half + 1) / 2;
 
@@ -22,13 +22,14 @@ struct TileRows {
  private:
   static constexpr int most = 4 * Rows;
   static constexpr struct Parts {
-    int next[most]{}, cost[most]{};  // `cost`: of all that remains
+    int next[most]{}, cost[most]{};  // `cost`: of all that remains, in 64ths of a row; a call takes an eighth of one
 
     constexpr Parts() {
       constexpr int sizes[] = {Rows, half, quarter};
       for (int n = 1; n < most; ++n)
         for (int size : sizes) {
-          const int total = 16 * size + 1 + (n > size ? cost[n - size] : 0);
+          const int time = size * Vectors < 8 ? 8 / Vectors : size;
+          const int total = 64 * time + size + 8 + (n > size ? cost[n - size] : 0);
           if (next[n] != 0 && total >= cost[n]) continue;
           next[n] = size;
           cost[n] = total;
@@ -172,6 +173,7 @@ struct WinogradPass {
   static constexpr int frequencies = T::patch * T::patch;
   static constexpr TileShape shape = tile_shape(OutC, vector_registers == 32 ? 7 : 6);
   static constexpr int rows = vector_registers == 32 ? (shape.vectors >= 3 ? 7 : 14) : 6;
+  using Sizes = TileRows<rows, shape.vectors>;
   static constexpr int width = shape.vectors * lanes, panels = (OutC + width - 1) / width, out_pitch = panels * width;
   /// Of transformed weights, an odd number of lines: the frequencies of a pair of channels are on different cache sets.
   static constexpr std::int64_t frequency_floats = std::int64_t{In} * out_pitch + 16;
@@ -258,7 +260,7 @@ struct WinogradPass {
       for (int f = 0; f < frequencies; ++f) {
         const auto tiles = order.needing(f / T::patch, f % T::patch);
         for (int panel = 0; panel < panels; ++panel)
-          for (int t = tiles.first; t < tiles.end; t += TileRows<rows>::part(tiles.end - t)) {
+          for (int t = tiles.first; t < tiles.end; t += Sizes::part(tiles.end - t)) {
             if (ahead.read >= read_end) ahead.read = reinterpret_cast<const char*>(v);
             if (ahead.write >= write_end) ahead.write = reinterpret_cast<const char*>(m);
             ahead = multiply(tiles.end - t, v + (std::int64_t{f} * Tiles::pitch + t) * channels,
@@ -274,7 +276,6 @@ struct WinogradPass {
 
   /// M of `remaining` tiles, up to `rows`, for one frequency and panel.
   static Ahead multiply(int remaining, const float* v, const float* u, float* m, Ahead ahead) {
-    using Sizes = TileRows<rows>;
     auto tile = [&]<int Rows>() {
       return multiply_tile<Rows, shape.vectors, channels, 1, false, read_ahead, write_ahead, false, float, out_pitch>(
           v, u, width, In, m, ahead);
