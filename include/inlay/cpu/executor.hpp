@@ -131,7 +131,7 @@ class Executor {
   /// Sets the slots of a thread's local values for a chunk that begins with a sample; they lie in the memory of
   /// `owner`.
   void enter_chunk(const Action& chunks, int sample, int thread, int owner) {
-    char* local = private_memory.data() + owner * private_bytes() + scratch_bytes + partial_bytes;
+    char* local = private_memory.data() + owner * private_bytes();
     const Range first = P::plan.launches.data[chunks.first].bindings;
     const Range last = P::plan.launches.data[chunks.end - 1].bindings;
     for (int b = first.first; b < last.first + last.count; ++b)
@@ -140,19 +140,19 @@ class Executor {
             local + place.offset - sample * Places::local_bytes, Places::local_bytes};
   }
 
-  /// A thread's: scratch memory, partials, local values.
-  std::int64_t private_bytes() const { return scratch_bytes + partial_bytes + local_bytes; }
+  /// A thread's: local values, partials, scratch memory. Kernels fetch ahead what lies behind the values that they
+  /// load; in this order that is the thread's own, too, and not taken from another.
+  std::int64_t private_bytes() const { return local_bytes + partial_bytes + scratch_bytes; }
 
   const Slot* slots_of(int launch, Share share) const {
     return slots.data() + share.thread * P::plan.bindings.size + P::plan.launches.data[launch].bindings.first;
   }
   float* partials(int thread) const {
-    return reinterpret_cast<float*>(private_memory.data() + thread * private_bytes() + scratch_bytes);
+    return reinterpret_cast<float*>(private_memory.data() + thread * private_bytes() + local_bytes);
   }
   Memory memory_of(int launch, Share share) const {
     const auto l = static_cast<std::size_t>(launch);
-    return {reinterpret_cast<float*>(packed.data() + packed_offsets[l]),
-            reinterpret_cast<float*>(private_memory.data() + share.thread * private_bytes()),
+    return {reinterpret_cast<float*>(packed.data() + packed_offsets[l]), partials(share.thread) + partial_bytes / 4,
             partials(share.thread) + partial_offsets[l] / 4};
   }
 
