@@ -118,10 +118,11 @@ def commit():
 def machine():
     with open("/proc/cpuinfo") as file:
         info = file.read()
-    flags = set(re.search(r"^flags\s*: (.*)$", info, re.M).group(1).split())
+    fields = dict(re.findall(r"^(model name|cpu family|model|flags)\s*: (.*)$", info, re.M))
+    flags = set(fields["flags"].split())
     vectors = [flag for flag in ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile") if flag in flags]
     return {
-        "processor": re.search(r"^model name\s*: (.*)$", info, re.M).group(1),
+        "processor": f"{fields['model name']} (family {fields['cpu family']}, model {fields['model']})",
         "cores": len(os.sched_getaffinity(0)),
         "vectors": vectors,
         "system": platform.platform(),
