@@ -38,14 +38,25 @@ struct TileRows {
   } parts{};
 };
 
-/// Tiles over H x W images, row by row, in blocks that share the transformed weights while those are in the cache: of
-/// one image, or all tiles of several small ones. TileFloats: what a tile takes up in V and M; WeightFloats: what each
-/// block reads.
-template <int Tile, int Height, int Width, int Rows, int TileFloats, std::int64_t WeightFloats>
-struct TileBlocks {
+/// Tiles over Height x Width images, numbered row by row.
+template <int Tile, int Height, int Width>
+struct TileGrid {
   static constexpr TiledSide down{Tile, Height}, across{Tile, Width};
   static constexpr bool mixed = down.small > 0 || across.small > 0;
   static constexpr int columns = across.count(), count = down.count() * columns;
+  /// The first row, or column, of the padded image that a tile needs.
+  static constexpr int row(int tile) { return down.first(tile / columns); }
+  static constexpr int column(int tile) { return across.first(tile % columns); }
+  /// Behind the last row of it that a tile needs.
+  static constexpr int rows_end(int tile) { return row(tile) + down.size_of(tile / columns) + 2; }
+};
+
+/// The tiles in blocks that share the transformed weights while those are in the cache: of one image, or all tiles of
+/// several small ones. TileFloats: what a tile takes up in V and M; WeightFloats: what each block reads.
+template <int Tile, int Height, int Width, int Rows, int TileFloats, std::int64_t WeightFloats>
+struct TileBlocks : TileGrid<Tile, Height, Width> {
+  using Grid = TileGrid<Tile, Height, Width>;
+  using Grid::count;
   static constexpr int fitting(std::int64_t floats) { return static_cast<int>(floats / TileFloats); }
   /// Few registers pass twice over what has reached the first level.
   static constexpr int least = vector_registers == 32 ? Rows : 2 * Rows;
@@ -66,11 +77,6 @@ struct TileBlocks {
   static constexpr int next(int remaining) { return remaining <= most ? remaining : block; }
   /// Frequencies are an odd number of rows apart, so that they do not fall on the same cache sets.
   static constexpr int pitch = round_up(most, Rows) | 1;
-  /// The first row, or column, of the padded image that a tile needs.
-  static constexpr int row(int tile) { return down.first(tile / columns); }
-  static constexpr int column(int tile) { return across.first(tile % columns); }
-  /// Behind the last row of it that a tile needs.
-  static constexpr int rows_end(int tile) { return row(tile) + down.size_of(tile / columns) + 2; }
 };
 
 /// In which order the tiles of a block lie, so that those that need a frequency are neighbours: first those that are
@@ -133,9 +139,10 @@ struct TileCorners {
   static constexpr std::int64_t image_floats =
       std::int64_t{T::patch} * (in_place ? T::patch * pixel_floats : Image::columns * channels);
 
-  /// Gathers rows first, ..., end - 1 of the padded image.
-  static void gather(float* image, const Slot* slots, int sample, int first, int end) {
-    if constexpr (!in_place) Image::template fill_rows<Prologue, T::patch>(image, slots, sample, first, end);
+  /// Gathers the rows of the padded image up to `end`, of which `filled` are there.
+  static void gather(float* image, const Slot* slots, int sample, int& filled, int end) {
+    if constexpr (!in_place) Image::template fill_rows<Prologue, T::patch>(image, slots, sample, filled, end);
+    filled = end;
   }
   /// Where each row of the tile at `row` and `column` of the padded image begins.
   static void find(const Slot* slots, int sample, int row, int column, float* image, const float* (&starts)[T::patch]) {
@@ -246,7 +253,6 @@ struct WinogradPass {
         const int sample = first_sample + (first + t) / Tiles::count, tile = (first + t) % Tiles::count;
         if (tile == 0) filled = 0;
         Corners::gather(image, slots, sample, filled, Tiles::rows_end(tile));
-        filled = Tiles::rows_end(tile);
         const float* rows_of_tile[T::patch];
         Corners::find(slots, sample, Tiles::row(tile), Tiles::column(tile), image, rows_of_tile);
         Order::with_kind(tile, [&]<bool Down, bool Across>() {
@@ -371,11 +377,12 @@ requires(winograd_tile(Choice) >
   static constexpr int rows = vector_registers == 32 || vectors == 1 ? 8 : 6;
   static constexpr int in = round_up(G::C, rows);
   using Gradient = PaddedImage<G::P, G::Q, G::K, round_up(G::P, tile), round_up(G::Q, tile), 0, 0, 1, 1, pitch>;
-  using Tiles = TileBlocks<tile, G::P, G::Q, 1, 1, 0>;
+  using Tiles = TileGrid<tile, G::P, G::Q>;
   static constexpr int most = summed_tiles(tile);
   /// Small images share a block, so that dU is read and written once for all of them.
-  static constexpr bool whole_images = Tiles::count <= most, chunked = images_in(most, Tiles::count) == 1;
-  static constexpr int block = whole_images ? images_in(most, Tiles::count) * Tiles::count : most;
+  static constexpr int images = images_in(most, Tiles::count);
+  static constexpr bool whole_images = Tiles::count <= most, chunked = images == 1;
+  static constexpr int block = whole_images ? images * Tiles::count : most;
   static constexpr int tile_pitch = block | 1;
   static constexpr int ahead = (4 * rows * width + block - 1) / block;  // bytes a step, of what is added to next
 
@@ -396,11 +403,12 @@ requires(winograd_tile(Choice) >
     int tiles = 0;  // of the block
     for (int n = first; n < first + count; ++n) {
       Gradient::template fill<B>(dy, slots, n);
+      int filled = 0;
       for (int t = 0; t < Tiles::count; t += block) {
         const int more = Tiles::count - t < block ? Tiles::count - t : block;
         for (int i = t; i < t + more; ++i, ++tiles) {
           const int row = Tiles::row(i), column = Tiles::column(i);
-          if (column == 0) Corners::gather(image, slots, n, row == 0 ? 0 : row + 2, Tiles::rows_end(i));
+          Corners::gather(image, slots, n, filled, Tiles::rows_end(i));
           const float* rows_of_tile[T::patch];
           Corners::find(slots, n, row, column, image, rows_of_tile);
           winograd::transform_input<tile, false, false, Image::channels, Corners::pixel_floats,
