@@ -22,14 +22,14 @@ struct TileRows {
  private:
   static constexpr int most = 4 * Rows;
   static constexpr struct Parts {
-    int next[most]{}, cost[most]{};  // `cost`: of all that remains, in 64ths of a row; a call takes an eighth of one
+    int next[most]{};
+    int cost[most]{};  // of all that remains, in 64ths of a row's time; 8 for a call, 1 for a row to break ties
 
     constexpr Parts() {
       constexpr int sizes[] = {Rows, half, quarter};
       for (int n = 1; n < most; ++n)
         for (int size : sizes) {
-          const int time = size * Vectors < 8 ? 8 / Vectors : size;
-          const int total = 64 * time + size + 8 + (n > size ? cost[n - size] : 0);
+          const int total = 64 * std::max(size, 8 / Vectors) + 8 + size + (n > size ? cost[n - size] : 0);
           if (next[n] != 0 && total >= cost[n]) continue;
           next[n] = size;
           cost[n] = total;
@@ -55,8 +55,7 @@ struct TileGrid {
 /// several small ones. TileFloats: what a tile takes up in V and M; WeightFloats: what each block reads.
 template <int Tile, int Height, int Width, int Rows, int TileFloats, std::int64_t WeightFloats>
 struct TileBlocks : TileGrid<Tile, Height, Width> {
-  using Grid = TileGrid<Tile, Height, Width>;
-  using Grid::count;
+  using TileGrid<Tile, Height, Width>::count;
   static constexpr int fitting(std::int64_t floats) { return static_cast<int>(floats / TileFloats); }
   /// Few registers pass twice over what has reached the first level.
   static constexpr int least = vector_registers == 32 ? Rows : 2 * Rows;
