@@ -215,6 +215,12 @@ TEST_CASE("weight gradients of all taps at once agree with the loop, and have th
   check_taps<Square<2, 150, 33, 33, 3, 3, 1>>("a wide image, cut into stripes", 1);
 }
 
+TEST_CASE("warpgroups sum all taps of 64 x 64 channels") {
+  using inlay::cuda::TapsWalk, inlay::cuda::under_policy_t;
+  CHECK(TapsWalk<under_policy_t<Precision::bf16, WeightGradient<Square<7, 9, 64, 64, 3, 3, 1>>>>::by_warpgroups);
+  CHECK(TapsWalk<under_policy_t<Precision::fp16, WeightGradient<Square<9, 7, 40, 40, 2, 2, 0>>>>::by_warpgroups);
+  CHECK(!TapsWalk<under_policy_t<Precision::bf16, WeightGradient<Square<28, 28, 32, 64, 3, 3, 1>>>>::by_warpgroups);
+}
 TEST_CASE("all taps are summed at once where that pays") {
   CHECK(inlay::cuda::TapsTile<Square<28, 28, 64, 64, 3, 3, 1>>::inputs == 64);
   CHECK(inlay::cuda::TapsTile<Square<28, 28, 64, 64, 3, 3, 1>>::outputs == 64);

@@ -57,6 +57,23 @@ TEST_CASE("the tile that is chosen takes no longer than others, by the estimate"
   CHECK(chosen_is_best<Precision::tf32, WeightGradient<G>>());
   CHECK(chosen_is_best<Precision::fp32, Forward<Square<1, 1, 64, 10, 1>>>());
 }
+TEST_CASE("by the estimate, products of warpgroups take less time where they are used") {
+  using inlay::cuda::contraction_seconds, inlay::cuda::under_policy_t;
+  using G = Square<28, 28, 64, 64, 3, 3, 1>;
+  constexpr DeviceSpec by_warpgroups = devices::h100;
+  constexpr DeviceSpec by_warps = [] {
+    DeviceSpec device = devices::h100;
+    device.multiprocessors.warpgroup_share = 0;
+    return device;
+  }();
+  auto gain = [&]<class Kernel>(Kernel) {
+    return contraction_seconds<Kernel>(256, by_warps) / contraction_seconds<Kernel>(256, by_warpgroups);
+  };
+  CHECK(gain(under_policy_t<Precision::bf16, Forward<G>>{}) > 1.1);
+  CHECK(gain(under_policy_t<Precision::bf16, WeightGradient<G>>{}) > 1.1);
+  CHECK(gain(under_policy_t<Precision::bf16, WeightGradient<Square<28, 28, 32, 64, 3, 3, 1>>>{}) == 1);
+  CHECK(gain(under_policy_t<Precision::fp32, Forward<G>>{}) == 1);
+}
 TEST_CASE("on tensor cores a warp computes 64 x 64 where the layer is large enough") {
   using Wide = inlay::cuda::under_policy_t<Precision::bf16, Forward<Square<28, 28, 64, 64, 3, 3, 1>>>;
   CHECK(Wide::tile_rows == 256);

@@ -7,6 +7,9 @@
 // x is ahead of dy by what a window reaches, in a ring; what is brought lies beside what is multiplied, so that one
 // barrier a step is enough. Chunks of 16 bytes are exchanged within their position (`chunk_at`), so that neither
 // storing words nor loading the same chunk of 8 neighbouring positions, wherever they begin, meets a bank twice.
+//
+// Where the warps of a row of taps have 64 x 64 channels, they are a warpgroup: on a device that has products of those,
+// a tap's matrix of x is a band, and dy, which is the same for all taps, is read where it lies.
 #pragma once
 
 #include <inlay/cuda/context.hpp>
@@ -14,6 +17,7 @@
 #include <inlay/cuda/product.hpp>
 #include <inlay/cuda/tensor_core.hpp>
 #include <inlay/cuda/unroll.hpp>
+#include <inlay/cuda/warpgroup.hpp>
 
 namespace inlay::cuda {
 
@@ -31,7 +35,8 @@ struct TapsWalk {
 
   using Entry = Vector<int, 4>;
   using Pair = Vector<float, 2>;
-  using Sums = float[G::S][T::row_blocks][T::column_blocks][4];
+  static constexpr int blocks = T::row_blocks * T::column_blocks;  // of 16 x 8 channels, that a warp sums of each tap
+  using Sums = float[G::S][blocks][4];
   struct Side {
     float of_channel[2];  // the thread's share of the sums of dy, before rounding
   };
@@ -62,6 +67,10 @@ struct TapsWalk {
   static constexpr int x_each = X::each / portions, dy_each = Dy::each / portions;
   static_assert(x_each * portions == X::each && dy_each * portions == Dy::each);
   static constexpr int x_chunks = T::x_positions * X::chunks, dy_chunks = T::dy_positions * Dy::chunks;
+
+  /// Are the warps of a row of taps a warpgroup's, where a device has such?
+  static constexpr bool by_warpgroups = T::inputs == 64 && T::outputs == 64 && T::warps == 4 * G::R;
+  static_assert(!by_warpgroups || (blocks == T::outputs / 8 && 16 * x_chunks % 1024 == 0));
 
   /// Multiplies `steps` steps. In round i step i of x is brought, step i - ahead of dy, and the step before that is
   /// multiplied. What is copied is on its way meanwhile; of what is evaluated half of the warps take care first and
@@ -116,6 +125,7 @@ struct TapsWalk {
       x_next = x_next + T::step < T::x_positions ? x_next + T::step : 0;
       if (round > T::ahead) x_now = x_now + T::step < T::x_positions ? x_now + T::step : 0;
       if constexpr (copies) wait_copies<0>();
+      if constexpr (by_warpgroups) fence_shared_writes();
       sync_threads();
     }
     GradientScale<C>(slots).undo(sums);
@@ -130,24 +140,33 @@ struct TapsWalk {
     const int column = at.output_tile * T::outputs + part.output + lane() % 4 * 2;
     INLAY_UNROLL
     for (int s = 0; s < G::S; ++s) INLAY_UNROLL
-    for (int i = 0; i < T::row_blocks; ++i) INLAY_UNROLL
-    for (int j = 0; j < T::column_blocks; ++j) INLAY_UNROLL
+    for (int block = 0; block < blocks; ++block) INLAY_UNROLL
     for (int half = 0; half < 2; ++half) {
-      const int channel = first + 16 * i + 8 * half;
+      const int channel = first + block / part.column_blocks * 16 + 8 * half;
       if (G::C % T::inputs == 0 || channel < G::C)
-        f((part.tap_row * G::S + s) * G::C + channel, column + 8 * j,
-          Pair{sums[s][i][j][2 * half], sums[s][i][j][2 * half + 1]});
+        f((part.tap_row * G::S + s) * G::C + channel, column + block % part.column_blocks * 8,
+          Pair{sums[s][block][2 * half], sums[s][block][2 * half + 1]});
     }
   }
 
  private:
-  /// What the warp computes of the block's tile: a row of taps, and its first channels.
+  /// What the warp computes of the block's tile: a row of taps, its first channels, and how many blocks lie side by
+  /// side (the others below them).
   struct Part {
-    int tap_row, input, output;
-    INLAY_DEVICE explicit Part(int warp)
-        : tap_row(warp % G::R),
-          input(warp / G::R % T::row_warps * (16 * T::row_blocks)),
-          output(warp / G::R / T::row_warps * (8 * T::column_blocks)) {}
+    int tap_row, input, output, column_blocks;
+    INLAY_DEVICE explicit Part(int warp) {
+      if (by_warpgroups && has_warpgroups()) {
+        tap_row = warp / 4;
+        input = warp % 4 * 16;
+        output = 0;
+        column_blocks = blocks;
+      } else {
+        tap_row = warp % G::R;
+        input = warp / G::R % T::row_warps * (16 * T::row_blocks);
+        output = warp / G::R / T::row_warps * (8 * T::column_blocks);
+        column_blocks = T::column_blocks;
+      }
+    }
   };
 
   /// The first entry of a round in the table.
@@ -245,12 +264,31 @@ struct TapsWalk {
     }
   }
 
-  /// sums += x * dy for the positions of dy from `dy_first` on; the first tap begins at position `x_first` of x. Chunks
-  /// of a position are exchanged, and the warp's begin at a multiple of their number: the i-th after one is where bits
-  /// of i are flipped.
+  /// sums += x * dy for the positions of dy from `dy_first` on; the first tap begins at position `x_first` of x.
   template <class Chunks>
   INLAY_DEVICE static void multiply_step(Chunks x, Chunks dy, int x_first, int dy_first, Sums& sums) {
-    const int thread = computed_here(thread_index()), l = thread % 32;
+    const int thread = computed_here(thread_index());
+    if constexpr (by_warpgroups) {
+      if (has_warpgroups()) {
+        multiply_by_warpgroups(x, dy, x_first, dy_first, thread, sums);
+        return;
+      }
+    }
+    multiply_by_warps(x, dy, x_first, dy_first, thread, sums);
+  }
+
+  /// Where the lane's chunk of x lies, of the matrices that tap (part.tap_row, s) multiplies from position `first` on:
+  /// positions 0 to 7 of a chunk, of the next; the same of 8 to 15. Chunks of a position are exchanged, and the warp's
+  /// begin at a multiple of their number: the i-th after one is where bits of i are flipped.
+  INLAY_DEVICE static int chunk_of_x(const Part& part, int lane, int first, int s) {
+    const int further = part.tap_row * T::pitch + s + lane % 8 + lane / 16 * 8;
+    const int from = first + further < T::x_positions ? first : first - T::x_positions;
+    return from * X::chunks + X::chunk_at(further, part.input / 8 + lane / 8 % 2);
+  }
+
+  template <class Chunks>
+  INLAY_DEVICE static void multiply_by_warps(Chunks x, Chunks dy, int x_first, int dy_first, int thread, Sums& sums) {
+    const int l = thread % 32;
     const Part part(thread / 32);
     const int dy_lane = Dy::chunk_at(l % 16, part.output / 8 + l / 16);
     INLAY_NO_UNROLL
@@ -266,18 +304,36 @@ struct TapsWalk {
       }
       INLAY_UNROLL
       for (int s = 0; s < G::S; ++s) {
-        const int further = part.tap_row * T::pitch + s + l % 8 + l / 16 * 8, first = x_first + depth;
-        const int from = first + further < T::x_positions ? first : first - T::x_positions;
-        const int chunk = from * X::chunks + X::chunk_at(further, part.input / 8 + l / 8 % 2);
+        const int chunk = chunk_of_x(part, l, x_first + depth, s);
         INLAY_UNROLL
-        for (int i = 0; i < T::row_blocks; ++i) {  // positions 0 to 7 of a chunk, of the next; the same of 8 to 15
+        for (int i = 0; i < T::row_blocks; ++i) {
           const Chunk m = load_matrices<true>(x, chunk ^ (2 * i));
           const std::uint32_t a[4] = {m[0], m[1], m[2], m[3]};
           INLAY_UNROLL
-          for (int j = 0; j < T::column_blocks; ++j) multiply_fragments<P::precision>(sums[s][i][j], a, b[j]);
+          for (int j = 0; j < T::column_blocks; ++j)
+            multiply_fragments<P::precision>(sums[s][i * T::column_blocks + j], a, b[j]);
         }
       }
     }
+  }
+
+  /// Loads x for 16 positions while the products of those before are under way.
+  template <class Chunks>
+  INLAY_DEVICE static void multiply_by_warpgroups(Chunks x, Chunks dy, int x_first, int dy_first, int thread,
+                                                  Sums& sums) {
+    const Part part(thread / 32);
+    INLAY_UNROLL
+    for (int depth = 0; depth < T::step; depth += 16) {
+      std::uint32_t a[G::S][4];
+      INLAY_UNROLL
+      for (int s = 0; s < G::S; ++s) {
+        const Chunk m = load_matrices<true>(x, chunk_of_x(part, thread % 32, x_first + depth, s));
+        INLAY_UNROLL
+        for (int i = 0; i < 4; ++i) a[s][i] = m[i];
+      }
+      start_products<P::precision, true>(sums, a, shared_matrix<128>(dy.address((dy_first + depth) * Dy::chunks)));
+    }
+    wait_products<0>(sums);
   }
 };
 

@@ -9,10 +9,12 @@
 namespace inlay::cuda {
 
 /// An H100 whose multiprocessors have only as much shared memory as the smallest that multiply in the precision: those
-/// of sm_75, or of sm_86. What does not fit there twice is not worth much more where it would.
+/// of sm_75, or of sm_86. What does not fit there twice is not worth much more where it would. It multiplies by warps,
+/// as most devices do.
 constexpr DeviceSpec nominal_device(Precision p) {
   DeviceSpec device = devices::h100;
   device.multiprocessors.shared_bytes = (least_capability(p) < 80 ? 64 : 100) * 1024;
+  device.multiprocessors.warpgroup_share = 0;
   return device;
 }
 inline constexpr int nominal_batch = 256;
