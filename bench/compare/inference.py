@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 
-from side_by_side import HERE, ROOT, Failed, Worker, commit, install, machine, measured, program, write
+from side_by_side import HERE, ROOT, Failed, Worker, commit, install, machine, measured, program, round_trips, write
 
 WORKERS = {
     "onnxruntime": ("ONNX Runtime", "onnxruntime_predict.py", []),
@@ -77,13 +77,14 @@ class Competitor:
                 worker.say(f"run {batch_size} {seconds}")
             return [json.loads(worker.answer("run ")) for worker in self.workers]
 
-        parts, others = measured(self, together)
+        parts, others, trip = measured(self, together)
         self.turns.setdefault(batch_size, []).append(
             {
                 "images_per_second": sum(part["images_per_second"] for part in parts),
                 "p50_ms": max(part["p50_ms"] for part in parts),
                 "p99_ms": max(part["p99_ms"] for part in parts),
                 "others": others,
+                "round_trip_ns": trip,
             }
         )
         last = self.turns[batch_size][-1]
@@ -161,7 +162,8 @@ def report(competitors, failures, arguments):
     versions = {}
     for c in competitors:
         versions.setdefault(c.name, ", ".join(f"{name} {version}" for name, version in c.versions.items()))
-    worst = max(turn["others"] for c in competitors for turns in c.turns.values() for turn in turns)
+    turns = [turn for c in competitors for turns in c.turns.values() for turn in turns]
+    worst = max(turn["others"] for turn in turns)
     warning = "**The machine was not idle: these figures are rough.**\n\n" if worst > 0.05 else ""
     left_out = "".join(f"\nNot measured: {failure}\n" for failure in failures)
     text = f"""# Inference on the CPU
@@ -175,7 +177,7 @@ Logits agree to {max(c.difference for c in competitors if c.agreement == AGREEME
 are called from Python; Inlay gets bytes. ncnn takes one image at a time, whatever the batch.
 
 Machine: {m["processor"]}, {m["cores"]} cores, {", ".join(m["vectors"])}; {m["system"]}, Python {results["python"]}.
-{"; ".join(f"{name}: {version}" for name, version in versions.items())}.
+{round_trips(turn["round_trip_ns"] for turn in turns)}{"; ".join(f"{name}: {version}" for name, version in versions.items())}.
 {left_out}
 {chr(10).join(table(competitors, size) for size in BATCH_SIZES)}"""
     panels = [

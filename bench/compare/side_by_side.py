@@ -99,13 +99,30 @@ def busy_seconds():
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
+def round_trip_ns():
+    """How long a cache line takes between two cores and back, now (bench/round_trip.cpp); None on a single core."""
+    if len(os.sched_getaffinity(0)) < 2:
+        return None
+    return int(subprocess.run([program("round_trip")], check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def round_trips(found):
+    """The range of them in words, to stand beside the machine."""
+    known = [ns for ns in found if ns is not None]
+    if not known:
+        return ""
+    return f"A cache line went from one core to another and back in {min(known)} to {max(known)} ns, as the turns began.\n"
+
+
 def measured(competitor, turn):
-    """What `turn()` returns, and the share of the machine's processor time that went to anything else meanwhile."""
+    """What `turn()` returns, the share of the machine's processor time that went to anything else meanwhile, and the
+    cores' round trip in ns before."""
+    trip = round_trip_ns()
     busy, own, start = busy_seconds(), competitor.processor_seconds(), time.perf_counter()
     result = turn()
     available = (time.perf_counter() - start) * os.cpu_count()
     others = busy_seconds() - busy - (competitor.processor_seconds() - own)
-    return result, max(0.0, others) / available
+    return result, max(0.0, others) / available, trip
 
 
 def commit():

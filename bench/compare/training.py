@@ -1,6 +1,6 @@
 """Training rate on the CPU: Inlay beside Keras, PyTorch and JAX, on real Fashion-MNIST and batches of 64.
 
-    bench/compare/run training                          # after building the examples
+    bench/compare/run training                          # after building examples and benchmarks
     bench/compare/run training --network resnet20       # Inlay and PyTorch only
     bench/compare/run training --threads 8 --inlay build/examples/fashion_mnist
 
@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 
-from side_by_side import HERE, ROOT, VENV, Worker, commit, install, machine, measured, program, write
+from side_by_side import HERE, ROOT, VENV, Worker, commit, install, machine, measured, program, round_trips, write
 
 
 def stage(pixels, inputs, channels):
@@ -58,7 +58,7 @@ class Peer(Worker):
 
     def __init__(self, name, command, environment):
         super().__init__(name, command, environment, VENV)
-        self.rates, self.others = [], []
+        self.rates, self.others, self.round_trips = [], [], []
 
     def turn(self):
         self.say("run")
@@ -69,7 +69,8 @@ class Inlay:
     """A program started for each turn; it measures its steps alone."""
 
     def __init__(self, program, arguments, environment):
-        self.name, self.rates, self.others, self.versions = "Inlay", [], [], {"inlay": commit()}
+        self.name, self.versions = "Inlay", {"inlay": commit()}
+        self.rates, self.others, self.round_trips = [], [], []
         self.command = [program, "--batch-size", str(arguments.batch_size)]
         self.command += ["--data", arguments.data] if arguments.data else []
         self.command += ["--benchmark-steps"]
@@ -96,9 +97,10 @@ class Inlay:
 
 def measure(competitor):
     """One turn."""
-    rate, others = measured(competitor, competitor.turn)
+    rate, others, trip = measured(competitor, competitor.turn)
     competitor.rates.append(rate)
     competitor.others.append(others)
+    competitor.round_trips.append(trip)
     print(f"{competitor.name:24} {rate:8.1f} images/s   others {others:.0%}", flush=True)
 
 
@@ -120,6 +122,7 @@ def report(competitors, arguments):
                 "images_per_second": c.rates,
                 "median": statistics.median(c.rates),
                 "others": c.others,
+                "round_trip_ns": c.round_trips,
             }
             for c in competitors
         },
@@ -146,7 +149,7 @@ forward, backward and update. {len(competitors[0].rates)} rounds of about {argum
 
 Machine: {m["processor"]}, {m["cores"]} cores, {arguments.threads} threads each, {", ".join(m["vectors"])};
 {m["system"]}, Python {results["python"]}.
-
+{round_trips(ns for c in competitors for ns in c.round_trips)}
 | | version | images/s | rounds | to the fastest peer | GFLOP/s | other load, worst round |
 | --- | --- | ---: | ---: | ---: | ---: | ---: |
 {chr(10).join(rows)}
