@@ -12,6 +12,9 @@
 #include <inlay/nn/sequential.hpp>
 #include <inlay/train/optimizers.hpp>
 
+#include <algorithm>
+#include <cstdint>
+
 using namespace inlay;
 
 namespace {
@@ -170,6 +173,15 @@ TEST_CASE("a sample that is not finite changes nothing but its own outputs") {
   executor.read_output(0, 5, poisoned.data());
   for (std::size_t i = 0; i < 20; ++i)
     if (i / 4 != 2) CHECK(poisoned[i] == clean[i]);
+}
+TEST_CASE("memory is zeros, and where it is large begins with a huge page") {
+  constexpr std::uintptr_t huge_page = 2 << 20;
+  for (const std::int64_t bytes : {1, 5000, 1 << 20, 5 << 20}) {
+    const cpu::Buffer memory(bytes);
+    const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
+    CHECK(address % (bytes < 1 << 20 ? 64 : huge_page) == 0);
+    CHECK(std::all_of(memory.data(), memory.data() + bytes, [](char byte) { return byte == 0; }));
+  }
 }
 TEST_CASE("an input that was not bound is an error that says so") {
   cpu::Executor<Program<Inference<Deep>>> executor(1);
