@@ -40,6 +40,7 @@ TEST_CASE("explain has a line for each kernel of a training step, with its tile 
   CHECK(has(text, "Finish"));
   CHECK(has(text, "FinishSums"));  // of the batch normalisation
   CHECK(has(text, "conv2d 3x3 16->32"));
+  CHECK(has(text, " samples/s, "));
   MESSAGE(text);
 }
 TEST_CASE("explain shows the tile that a policy asks for, and takes batches of any size") {

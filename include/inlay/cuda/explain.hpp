@@ -105,8 +105,9 @@ inline std::string line(const std::string& launch, const NotedLaunch& noted, con
          what + "\n";
 }
 
+/// Its seconds.
 template <class Program, Policy P, int L>
-void explain_launch(const Plan& plan, const DeviceSpec& device, int batch, bool usable, std::string& text) {
+double explain_launch(const Plan& plan, const DeviceSpec& device, int batch, bool usable, std::string& text) {
   using Kernel = under_policy_t<P, kernel::lowered_t<Program, L>>;
   constexpr Launch launch = Program::launches.data[L];
   const int samples = Program::stages.data[launch.stages.first].batched ? batch : 1;
@@ -114,6 +115,7 @@ void explain_launch(const Plan& plan, const DeviceSpec& device, int batch, bool 
   Runner<Kernel>::run(Stream(noted), Slots<launch.bindings.count>{}, samples,
                       Global<float>(nullptr, std::int64_t{1} << 40));
   const Roofline roof = roofline(cost_of_launch(plan, L), device, samples, Arithmetic::fp32);
+  double seconds = 0;
   for (std::size_t i = 0; i < noted.size(); ++i) {
     const CompiledKernel compiled = usable ? compiled_kernel(noted[i]) : CompiledKernel{};
     TypedLaunch typed;
@@ -129,9 +131,11 @@ void explain_launch(const Plan& plan, const DeviceSpec& device, int batch, bool 
         typed.seconds = roof.memory * samples;
         typed.limit = "memory";
       }
+      seconds = typed.seconds;
     }
     text += line(i == 0 ? std::to_string(L) : "", noted[i], typed, compiled, device, i == 0 ? describe(plan, L) : "");
   }
+  return seconds;
 }
 
 template <class Program, Policy P, int... L>
@@ -156,8 +160,11 @@ std::string explain(const DeviceSpec& device, int batch, std::integer_sequence<i
       "launch  kernel                    tile         parts threads  shared  registers spilled    blocks  by:          "
       "  waves       us limited by\n";
   const Plan plan = thaw(Program::plan);
-  (explain_launch<Program, P, L>(plan, device, batch, usable, text), ...);
-  return text;
+  const double seconds = (0.0 + ... + explain_launch<Program, P, L>(plan, device, batch, usable, text));
+  return text + inlay::detail::formatted(
+                    "all launches, without the time from one to the next: %.1f us, %.0f samples/s, %.1f TFLOP/s\n",
+                    seconds * 1e6, batch / seconds,
+                    static_cast<double>(cost_of(plan).flops.per_sample) * batch / seconds / 1e12);
 }
 
 }  // namespace detail
