@@ -160,7 +160,8 @@ std::string explain(const DeviceSpec& device, int batch, std::integer_sequence<i
       "launch  kernel                    tile         parts threads  shared  registers spilled    blocks  by:          "
       "  waves       us limited by\n";
   const Plan plan = thaw(Program::plan);
-  const double seconds = (0.0 + ... + explain_launch<Program, P, L>(plan, device, batch, usable, text));
+  double seconds = 0;
+  ((seconds += explain_launch<Program, P, L>(plan, device, batch, usable, text)), ...);
   return text + inlay::detail::formatted(
                     "all launches, without the time from one to the next: %.1f us, %.0f samples/s, %.1f TFLOP/s\n",
                     seconds * 1e6, batch / seconds,
