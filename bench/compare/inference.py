@@ -20,7 +20,8 @@ import subprocess
 import sys
 import tempfile
 
-from side_by_side import HERE, ROOT, Failed, Worker, commit, install, machine, measured, program, round_trips, write
+from side_by_side import HERE, ROOT, Failed, Worker, commit, install, machine, measured, program
+from side_by_side import round_trip_ns, round_trips, write
 
 WORKERS = {
     "onnxruntime": ("ONNX Runtime", "onnxruntime_predict.py", []),
@@ -162,7 +163,7 @@ def report(competitors, failures, arguments):
     versions = {}
     for c in competitors:
         versions.setdefault(c.name, ", ".join(f"{name} {version}" for name, version in c.versions.items()))
-    turns = [turn for c in competitors for turns in c.turns.values() for turn in turns]
+    turns = [turn for c in competitors for of_size in c.turns.values() for turn in of_size]
     worst = max(turn["others"] for turn in turns)
     warning = "**The machine was not idle: these figures are rough.**\n\n" if worst > 0.05 else ""
     left_out = "".join(f"\nNot measured: {failure}\n" for failure in failures)
@@ -209,6 +210,7 @@ def main(command_line):
         parser.error(f"--only has {', '.join(sorted(unknown))}: expected inlay, {', '.join(WORKERS)}")
     threads = [int(count) for count in arguments.threads.split(",")]
     cores = len(os.sched_getaffinity(0))
+    round_trip_ns()  # says what has not been built before anything takes its time
 
     with tempfile.TemporaryDirectory() as folder:
         weights = arguments.weights or os.path.join(folder, "seed.safetensors")

@@ -1,6 +1,7 @@
 """What the comparisons share: the peers' Python, worker processes that take turns, what else the machine was doing, and
 what must stand beside every figure."""
 
+import functools
 import glob
 import json
 import os
@@ -44,6 +45,7 @@ def install():
     return python
 
 
+@functools.cache
 def program(name):
     """The newest build of one of Inlay's programs."""
     found = glob.glob(os.path.join(ROOT, "build*", "**", name), recursive=True)

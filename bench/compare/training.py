@@ -16,7 +16,8 @@ import statistics
 import subprocess
 import sys
 
-from side_by_side import HERE, ROOT, VENV, Worker, commit, install, machine, measured, program, round_trips, write
+from side_by_side import HERE, ROOT, VENV, Worker, commit, install, machine, measured, program
+from side_by_side import round_trip_ns, round_trips, write
 
 
 def stage(pixels, inputs, channels):
@@ -182,6 +183,7 @@ def main(command_line):
     unknown = set(wanted) - {"inlay", *WORKERS}
     if unknown:
         parser.error(f"--only has {', '.join(sorted(unknown))}: expected inlay, {', '.join(WORKERS)}")
+    round_trip_ns()  # says what has not been built before anything takes its time
     competitors = []
     if "inlay" in wanted:
         competitors.append(Inlay(arguments.inlay or program("resnet20" if resnet else "fashion_mnist"), arguments, environment))
