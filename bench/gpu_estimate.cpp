@@ -24,11 +24,10 @@ void show_both(const DeviceSpec& device) {
 int main() {
   std::printf(
       "# Estimated times on GPUs\n\n"
-      "Of the seed network, for batches of %d: written by `bench/gpu_estimate` from shapes and data sheets, "
-      "**measured\n"
-      "nowhere**. What the estimate counts is said in `include/inlay/cuda/tile_cost.hpp`; it knows nothing of "
-      "latencies and\n"
-      "of what lies between two launches. An H100 is one for which the program is compiled as sm_90a.\n\n",
+      "Of the seed network, for batches of %d: written by `bench/gpu_estimate` from shapes and data sheets,\n"
+      "**measured nowhere**. What the estimate counts is said in `include/inlay/cuda/tile_cost.hpp`; it knows\n"
+      "nothing of latencies and of what lies between two launches. An H100 is one for which the program is\n"
+      "compiled as sm_90a.\n\n",
       batch);
   show_both<Precision::bf16>(devices::h100);
   show_both<Precision::bf16>(devices::a100);

@@ -19,12 +19,13 @@ namespace inlay::cuda {
 /// Of one block.
 struct BlockWork {
   Precision precision;
-  double multiply_adds;      // padding included
-  double shared_traffic;     // bytes between shared memory and registers, or tensor cores
-  double warpgroup_traffic;  // the same where warpgroups multiply; 0: this block's do not on any device
-  double brought;            // bytes of operands, each once
-  double instructions;       // of threads, besides those that multiply on tensor cores
-  int threads, shared_bytes, registers;
+  double multiply_adds = 0;    // padding included
+  double brought = 0;          // bytes of operands, each once
+  double placed = 0;           // bytes of them written to shared memory
+  double warp_loads = 0;       // bytes loaded from there to be multiplied
+  double warpgroup_loads = 0;  // the same where warpgroups multiply; 0: this block's do not on any device
+  double instructions = 0;     // of threads, besides those that multiply on tensor cores
+  int threads = 0, shared_bytes = 0, registers = 0;
   int most_registers = 255;  // that the compiler may use
 };
 
@@ -54,21 +55,20 @@ constexpr BlockWork block_work(int samples) {
   namespace e = estimate;
   using P = Product<C>;
   constexpr double element = operand_bytes(P::precision);
-  BlockWork work{P::precision, 0, 0, 0, 0, 0, 0, 0, 0};
+  BlockWork work{.precision = P::precision};
   if constexpr (P::all_taps) {
     using M = MultiplyTaps<C>;
     using T = typename M::T;
     const double steps = ceil_divide(P::depth_of_each(samples), T::step), positions = (steps + T::ahead) * T::step;
     const double channels = T::inputs + T::outputs;
     work.multiply_adds = 1.0 * T::inputs * T::outputs * P::taps * steps * T::step;
-    work.brought = positions * channels * element;
+    work.brought = work.placed = positions * channels * element;
     // A warp loads x anew for each tap of its row, 16 positions at a time, and dy once; a warpgroup's products read dy
     // for each tap.
     const double products = steps * T::step / 16;
-    work.shared_traffic = work.brought + products * T::warps * (P::G::S * T::row_blocks * 512 + T::column_blocks * 256);
+    work.warp_loads = products * T::warps * (P::G::S * T::row_blocks * 512 + T::column_blocks * 256);
     if constexpr (M::Walk::by_warpgroups)
-      work.warpgroup_traffic =
-          work.brought + products * P::G::S * (T::warps * 512 + P::G::R * T::outputs * 16 * element);
+      work.warpgroup_loads = products * P::G::S * (T::warps * 512 + P::G::R * T::outputs * 16 * element);
     work.instructions = positions * channels * e::streaming + 1.0 * P::taps * T::inputs * T::outputs;
     work.threads = M::threads;
     work.shared_bytes = M::shared_bytes;
@@ -87,13 +87,13 @@ constexpr BlockWork block_work(int samples) {
       // A thread loads four floats at a time; for a warp, 4 x 8 threads, that takes two passes over the banks.
       const double loads =
           depth * S::threads * (1.0 * S::rows_each / S::row_run + 1.0 * S::columns_each / S::column_run);
-      work.shared_traffic = loads * 8;
+      work.warp_loads = loads * 8;
       work.instructions = work.multiply_adds + loads;
       under_way += S::rows_each + S::columns_each + S::columns * S::depth / S::threads;
     } else {
       // A warp loads 16 rows of each band, and all columns; a warpgroup's products read these for each band.
-      work.shared_traffic = depth * element * (S::threads / 32) * (16 * S::passes + S::columns);
-      work.warpgroup_traffic = depth * element * S::passes * (S::band + S::columns);
+      work.warp_loads = depth * element * (S::threads / 32) * (16 * S::passes + S::columns);
+      work.warpgroup_loads = depth * element * S::passes * (S::band + S::columns);
       under_way = 4 * S::passes + S::columns * S::depth / S::threads;
       if constexpr (has_halo_tile<C>) {
         using H = HaloTile<C>;
@@ -105,8 +105,7 @@ constexpr BlockWork block_work(int samples) {
       }
     }
     const double of_b = depth * S::columns;
-    work.shared_traffic += (of_a + of_b) * element;
-    if (work.warpgroup_traffic > 0) work.warpgroup_traffic += (of_a + of_b) * element;
+    work.placed = (of_a + of_b) * element;
     work.brought = (has_halo_tile<C> ? of_a : of_a / P::taps) * element + of_b * weight;
     work.instructions += of_a * bringing + of_b * weighing + e::finishing * S::rows * S::columns;
     work.threads = M::threads;
@@ -142,8 +141,8 @@ struct BlockCycles {
 constexpr BlockCycles block_cycles(const BlockWork& work, const DeviceSpec& device) {
   const Multiprocessors& on = device.multiprocessors;
   const double each = on.count * on.clock, issue = work.instructions / estimate::instructions_a_cycle;
-  const bool by_warpgroups = on.warpgroup_share > 0 && work.warpgroup_traffic > 0;
-  const double traffic = by_warpgroups ? work.warpgroup_traffic : work.shared_traffic;
+  const bool by_warpgroups = on.warpgroup_share > 0 && work.warpgroup_loads > 0;
+  const double traffic = work.placed + (by_warpgroups ? work.warpgroup_loads : work.warp_loads);
   BlockCycles cycles{0, traffic / estimate::shared_bytes_a_cycle, work.brought / estimate::cache_bytes_a_cycle, issue};
   if (work.precision == Precision::fp32 || device.tensor_flops == 0) {  // instructions like others
     cycles.multiply = 2 * work.multiply_adds / (device.fp32_flops / each);
