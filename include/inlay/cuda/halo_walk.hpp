@@ -105,7 +105,7 @@ struct HaloWalk : TensorTiles<C> {
       INLAY_UNROLL
       for (int i = 0; i < S::passes; ++i) {
         const int place = rows.place[i] + r * Halo::pitch + s, turn = rows.turn[i] + r * Halo::row_turns + s;
-        Tiles::copy(load_matrices<false>(chunks, slab + Halo::chunk_at(place, turn, c)), a[i]);
+        copy_words(load_matrices<false>(chunks, slab + Halo::chunk_at(place, turn, c)), a[i]);
       }
       Tiles::template multiply_columns<Weights::transposed>(a, sums, chunks, weights, half);
     }

@@ -307,8 +307,8 @@ struct TapsWalk {
         const int chunk = chunk_of_x(part, l, x_first + depth, s);
         INLAY_UNROLL
         for (int i = 0; i < T::row_blocks; ++i) {
-          const Chunk m = load_matrices<true>(x, chunk ^ (2 * i));
-          const std::uint32_t a[4] = {m[0], m[1], m[2], m[3]};
+          std::uint32_t a[4];
+          copy_words(load_matrices<true>(x, chunk ^ (2 * i)), a);
           INLAY_UNROLL
           for (int j = 0; j < T::column_blocks; ++j)
             multiply_fragments<P::precision>(sums[s][i * T::column_blocks + j], a, b[j]);
@@ -326,11 +326,8 @@ struct TapsWalk {
     for (int depth = 0; depth < T::step; depth += 16) {
       std::uint32_t a[G::S][4];
       INLAY_UNROLL
-      for (int s = 0; s < G::S; ++s) {
-        const Chunk m = load_matrices<true>(x, chunk_of_x(part, thread % 32, x_first + depth, s));
-        INLAY_UNROLL
-        for (int i = 0; i < 4; ++i) a[s][i] = m[i];
-      }
+      for (int s = 0; s < G::S; ++s)
+        copy_words(load_matrices<true>(x, chunk_of_x(part, thread % 32, x_first + depth, s)), a[s]);
       start_products<P::precision, true>(sums, a, shared_matrix<128>(dy.address((dy_first + depth) * Dy::chunks)));
     }
     wait_products<0>(sums);

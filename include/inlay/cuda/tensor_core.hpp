@@ -11,6 +11,7 @@
 
 #include <inlay/core/precision.hpp>
 #include <inlay/cuda/device.hpp>
+#include <inlay/cuda/unroll.hpp>
 
 #if defined(__CUDACC__)
 
@@ -104,6 +105,12 @@ INLAY_DEVICE void multiply_fragments(float (&sums)[4], const std::uint32_t (&a)[
 #endif
 
 namespace inlay::cuda {
+
+/// What load_matrices gives, as products take it.
+INLAY_DEVICE void copy_words(const Chunk& from, std::uint32_t (&to)[4]) {
+  INLAY_UNROLL
+  for (int i = 0; i < 4; ++i) to[i] = from[i];
+}
 
 /// The way back from `pack`.
 template <Precision P>

@@ -127,7 +127,7 @@ struct TensorTiles {
     INLAY_UNROLL
     for (int j = 0; j < blocks; j += 2) {
       std::uint32_t b[4];
-      copy(load(j), b);
+      copy_words(load(j), b);
       const std::uint32_t left[2] = {b[0], b[1]}, right[2] = {b[2], b[3]};
       INLAY_UNROLL
       for (int i = 0; i < S::passes; ++i) {
@@ -139,10 +139,6 @@ struct TensorTiles {
   /// Before what has been multiplied is written over, and before the sums are used.
   INLAY_DEVICE static void finish_products(Sums& sums) {
     if (has_warpgroups()) wait_products<0>(sums);
-  }
-  INLAY_DEVICE static void copy(const Chunk& from, std::uint32_t (&to)[4]) {
-    INLAY_UNROLL
-    for (int i = 0; i < 4; ++i) to[i] = from[i];
   }
 };
 

@@ -243,9 +243,9 @@ struct TensorWalk : TensorTiles<C> {
       for (int i = 0; i < S::passes; ++i) {
         const int row = i * S::band + warp() * 16;
         if constexpr (A::transposed)  // depths 0 to 7 of rows 0 to 7, of rows 8 to 15; the same of depths 8 to 15
-          Tiles::copy(load_matrices<true>(chunks, first + A::chunk_at(8 * c + l % 8 + l / 16 * 8, row / 8 + l / 8 % 2)),
-                      a[i]);
-        else Tiles::copy(load_matrices<false>(chunks, first + A::chunk_at(row + l % 16, c + l / 16)), a[i]);
+          copy_words(load_matrices<true>(chunks, first + A::chunk_at(8 * c + l % 8 + l / 16 * 8, row / 8 + l / 8 % 2)),
+                     a[i]);
+        else copy_words(load_matrices<false>(chunks, first + A::chunk_at(row + l % 16, c + l / 16)), a[i]);
       }
       Tiles::template multiply_columns<B::transposed>(a, sums, chunks, first + a_chunks, c / 2);
     }
