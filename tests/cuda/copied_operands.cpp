@@ -244,6 +244,33 @@ TEST_CASE("copied operands in tiles of all sizes") {
   check_copied<Square<5, 6, 264, 72, 1>, TileSize{256, 64}>("256 x 64", 5);
 }
 
+TEST_CASE("where a device copies boxes, matrices come as such, and the weights of whole taps") {
+  using Dense = Walks<Precision::bf16, Square<1, 1, 72, 40, 1>>;
+  static_assert(Dense::Forward::a_boxed && Dense::Forward::b_boxed);
+  static_assert(Dense::Data::a_boxed && Dense::Data::b_boxed && Dense::Weight::a_boxed && Dense::Weight::b_boxed);
+  using InFp16 = Walks<Precision::fp16, Square<1, 1, 72, 40, 1>>;
+  static_assert(!InFp16::Data::a_boxed && InFp16::Data::b_boxed);
+  static_assert(InFp16::Weight::a_boxed && !InFp16::Weight::b_boxed);
+  using Rows = Walks<Precision::bf16, Square<6, 7, 40, 16, 1>>;
+  static_assert(Rows::Forward::a_boxed && Rows::Weight::a_boxed && Rows::Weight::b_boxed);
+  using Strided = Square<9, 8, 16, 24, 3, 3, 1, 2>;
+  using OfStrided = Walks<Precision::bf16, Strided>;
+  static_assert(!OfStrided::Forward::a_boxed && OfStrided::Forward::b_boxed && !OfStrided::Data::boxed);
+  using WholeTaps = Square<9, 8, 16, 32, 3, 3, 1, 2>;
+  static_assert(Walks<Precision::bf16, WholeTaps>::Data::b_boxed);
+  static_assert(!Walks<Precision::bf16, Square<6, 5, 32, 16, 3, 3, 1, 1, 1, 2>>::Forward::boxed);  // groups
+  check_copied<WholeTaps>("3x3, stride 2", 2);
+
+  using Wide = Square<7, 9, 64, 96, 3, 3, 1>;
+  using Narrow = Square<7, 9, 16, 24, 3, 3, 1>;
+  static_assert(Walks<Precision::bf16, Wide>::Forward::boxed && Walks<Precision::bf16, Wide>::Data::boxed);
+  static_assert(!Walks<Precision::bf16, Narrow>::Forward::boxed);  // of several taps a step
+  check_copied<Wide>("3x3", 2);
+  check_copied<Wide, TileSize{128, 128}>("3x3, two boxes of columns", 1);
+  check_copied<Square<5, 5, 40, 72, 5, 5, 2>>("5x5, channels that end within a step", 1);
+  check_in_fp16<Wide>("3x3", 1);
+}
+
 TEST_CASE("in fp16 features and weights are copied beside gradients that are scaled") {
   check_in_fp16<Square<7, 9, 16, 24, 3, 3, 1>>("3x3 same", 2);
   check_in_fp16<Square<6, 5, 24, 8, 5, 5, 2>>("5x5 same", 3);

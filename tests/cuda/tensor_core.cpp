@@ -266,7 +266,7 @@ std::string report_on() {
 
 TEST_CASE("the emulator reports accesses to what an asynchronous copy is still to write") {
   const std::string missing =
-      ", which an asynchronous copy is still to write: wait_copies, and then a barrier, are missing";
+      ", which an asynchronous copy is still to write: wait_copies or wait_boxes, and then a barrier, are missing";
   CHECK(report_on<Mistake::none>() == "");
   CHECK(report_on<Mistake::read_own>() == "reads byte 0 of shared memory" + missing);
   CHECK(report_on<Mistake::none>() == "");

@@ -31,8 +31,12 @@ struct ContractionRunner : RunnerDefaults {
       enqueue<Multiplier>(stream, Multiplier::grid(split.parts), slots, samples, split.parts, split.depth_each,
                           scratch);
     } else {
-      enqueue<Multiplier>(stream, {P::row_tiles(samples), P::column_tiles, P::groups * split.parts}, slots, samples,
-                          split, scratch);
+      using Walk = typename Multiplier::Walk;
+      typename Walk::Maps maps{};
+      if constexpr (Walk::boxed)
+        if (!stream.notes_only() && device_copies_boxes()) maps = Walk::maps(slots, samples);
+      enqueue<Multiplier>(stream, {P::row_tiles(samples), P::column_tiles, P::groups * split.parts}, maps, slots,
+                          samples, split, scratch);
     }
     if constexpr (P::split)
       enqueue<Finish<C>>(stream, Finish<C>::grid(samples), slots, samples, split.parts, scratch, sums);

@@ -9,6 +9,8 @@
 #include <inlay/cuda/halo_slab.hpp>
 #include <inlay/cuda/halo_weights.hpp>
 
+#include <type_traits>
+
 namespace inlay::cuda {
 
 template <class C>
@@ -19,20 +21,40 @@ struct HaloWalk : TensorTiles<C> {
   using Weights = HaloWeights<C>;
   using typename Tiles::P, typename Tiles::S, typename Tiles::Sums, typename Tiles::Side;
 
-  static constexpr int floats = Halo::bytes / 4;  // of shared memory
+  /// Which operands come as boxes where the device copies such?
+  static constexpr bool a_boxed = false, b_boxed = Weights::boxed, boxed = b_boxed;
+  using Maps = std::conditional_t<boxed, TensorMaps, NoMaps>;
+  static constexpr int barriers_first = Halo::bytes;                    // byte; one for each of two steps
+  static constexpr int floats = Halo::bytes / 4 + (boxed ? 2 * 4 : 0);  // of shared memory
   static constexpr int slab_steps = Weights::slab_steps;
   static constexpr int all_steps = Halo::slabs * slab_steps;
 
+  template <class Slots>
+  static Maps maps(const Slots& slots, int) {
+    return {.b = Weights::map(slots)};
+  }
+
   /// Multiplies along the depth. A part of it is the same part of the steps.
   template <class Slots>
-  INLAY_DEVICE static Side walk(const Slots& slots, const Place& at, int begin, int steps, int samples, Sums& sums) {
+  INLAY_DEVICE static Side walk(const Slots& slots, const Maps& maps, const Place& at, int begin, int steps,
+                                int samples, Sums& sums) {
     const int end_depth = begin + steps * S::depth < P::tapped ? begin + steps * S::depth : P::tapped;
     const int first = begin * all_steps / P::tapped, end = end_depth * all_steps / P::tapped;
     const Rows rows(at, samples);
     typename Weights::Registers weights;
+    const BoxBarriers<2, boxed> barriers(barriers_first);
+    auto fetch = [&](int step) {
+      if constexpr (boxed)
+        if (has_box_copies()) {
+          if (at.thread == 0) Weights::copy_boxes(maps.b, at, step, barriers);
+          return;
+        }
+      Weights::fetch(slots, at, step, weights);
+    };
+    barriers.begin(at.thread);
     if (first < end) {
       if (Halo::slab_buffers == 2) Slab::bring(slots, at, quotient(first, slab_steps), samples);
-      Weights::fetch(slots, at, first, weights);
+      fetch(first);
     }
     commit();
     INLAY_NO_UNROLL
@@ -47,9 +69,10 @@ struct HaloWalk : TensorTiles<C> {
       }
       if (Halo::slab_buffers == 1 || begins) wait<0>();
       else wait<1>();  // the next slab may take its time
+      barriers.wait(modulo(step, 2), quotient(step - first, 2));
       fence_shared_writes();
       sync_threads();
-      if (step + 1 < end) Weights::fetch(slots, at, step + 1, weights);
+      if (step + 1 < end) fetch(step + 1);
       commit();
       if (Halo::slab_buffers == 2) {
         if (begins && (slab + 1) * slab_steps < end) Slab::bring(slots, at, slab + 1, samples);
@@ -58,6 +81,7 @@ struct HaloWalk : TensorTiles<C> {
       multiply_step(rows, step, sums);
       Tiles::finish_products(sums);
     }
+    barriers.end(at.thread);
     sync_threads();
     GradientScale<C>(slots).undo(sums);
     return {};

@@ -2,12 +2,15 @@
 // memory as they are multiplied, they are copied in the background; otherwise they wait in registers while the last
 // step's are multiplied, and are rounded on their way to shared memory.
 //
+// Where the device copies boxes, a step of one tap is one, or two of 64 columns each.
+//
 // Where memory is contiguous along the columns (forward), elements of 16 bits lie depth by depth, and loading them
 // transposes; tf32, which no instruction transposes, lies column by column as in tensor_tiles.hpp, written word by
 // word. Where memory is contiguous along the depth (data gradient), they lie column by column. But for that tf32, a
 // thread brings four neighbours at a time.
 #pragma once
 
+#include <inlay/cuda/box_copy.hpp>
 #include <inlay/cuda/halo_tile.hpp>
 #include <inlay/cuda/tensor_tiles.hpp>
 
@@ -30,6 +33,36 @@ struct HaloWeights {
   static constexpr int taps_each = S::depth > Halo::slab_channels ? S::depth / Halo::slab_channels : 1;
   static constexpr int of_tap = S::depth < Halo::slab_channels ? Halo::slab_channels / S::depth : 1;
   static constexpr int slab_steps = ceil_divide(P::taps * of_tap, taps_each);
+
+  static constexpr bool boxed = copied && taps_each == 1;
+  static constexpr int lines = transposed ? S::depth : S::columns, line_chunks = transposed ? S::columns / 8 : 4;
+  static constexpr int box_chunks = line_chunks < 8 ? line_chunks : 8, boxes = line_chunks / box_chunks;
+
+  /// Of R x S planes: where the depth is contiguous, rows are input channels, otherwise those of the depth.
+  template <class Slots>
+  static TensorMap map(const Slots& slots) {
+    using Load = PlainLoad<typename C::b>;
+    return tensor_map({.data = slots.data[Load::slot],
+                       .count = slots.count[Load::slot],
+                       .extents = {Halo::G::K, Halo::G::C, P::taps},
+                       .strides = {Halo::G::K, Halo::G::C * Halo::G::K},
+                       .row = 8 * box_chunks,
+                       .rows = lines});
+  }
+  /// Starts to copy a step's, by one thread.
+  INLAY_DEVICE static void copy_boxes(const TensorMap& from, const Place& at, int step,
+                                      const BoxBarriers<2, true>& barriers) {
+    const auto chunks = shared_array<Chunk>(0, Halo::bytes / 16);
+    const int barrier = modulo(step, 2), in_slab = modulo(step, slab_steps), tap = quotient(in_slab, of_tap);
+    const int channel = quotient(step, slab_steps) * Halo::slab_channels + modulo(in_slab, of_tap) * S::depth;
+    const int column = at.column_tile * S::columns;
+    barriers.expect(barrier, Halo::weight_bytes);
+    INLAY_UNROLL
+    for (int box = 0; box < boxes; ++box)
+      barriers.copy(
+          barrier, chunks, first_chunk(step) + box * lines * box_chunks, from,
+          transposed ? BoxPlace{column + 64 * box, channel, tap} : BoxPlace{channel, column, P::taps - 1 - tap});
+  }
 
   /// Global memory to registers, or to shared memory when the thread has waited for that.
   template <class Slots>
@@ -77,11 +110,7 @@ struct HaloWeights {
     return Tiles::template chunk_at<line_chunks>(line, c);
   }
 
-  static constexpr int line_chunks = transposed ? S::columns / 8 : 4;
-
-  // A thread's quads: the same of every so many lines.
-  static constexpr int line_quads = (transposed ? S::columns : S::depth) / 4,
-                       lines = transposed ? S::depth : S::columns;
+  static constexpr int line_quads = (transposed ? S::columns : S::depth) / 4;  // a thread's: the same of several lines
 
  private:
   static constexpr int sweeps = ceil_divide(line_quads * lines, S::threads);

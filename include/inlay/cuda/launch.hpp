@@ -6,6 +6,7 @@
 #include <cstring>
 #include <inlay/cuda/device.hpp>
 #include <inlay/cuda/stream.hpp>
+#include <inlay/cuda/tensor_map.hpp>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -64,13 +65,31 @@ __global__ void __launch_bounds__(Kernel::threads, least_blocks<Kernel>) sized_e
   Kernel::run(arguments...);
 }
 
+/// Maps are read where the launch put them, so they are no copies of a thread's.
+template <SizedKernel Kernel, class... Arguments>
+__global__ void __launch_bounds__(Kernel::threads, least_blocks<Kernel>)
+    mapped_entry(const __grid_constant__ TensorMaps maps, Arguments... arguments) {
+  Kernel::run(maps, arguments...);
+}
+
+template <class Kernel, class... Arguments>
+constexpr auto entry_of(std::type_identity<std::tuple<Arguments...>>) {
+  if constexpr (SizedKernel<Kernel>) return &sized_entry<Kernel, Arguments...>;
+  else return &entry<Kernel, Arguments...>;
+}
+template <class Kernel, class... Others>
+constexpr auto entry_of(std::type_identity<std::tuple<TensorMaps, Others...>>) {
+  return &mapped_entry<Kernel, Others...>;
+}
+
 #endif
 
 }  // namespace detail
 
 /// Runs Kernel::run(arguments...) on `grid` blocks of `threads` threads with `shared_bytes` of dynamic shared memory
-/// each, when the stream gets to it (or only notes that: Stream). Throws Error if the sizes are impossible, CudaError
-/// if CUDA refuses, and in the emulator EmulatorError if the kernel has a defect.
+/// each, when the stream gets to it (or only notes that: Stream). TensorMaps come first among the arguments. Throws
+/// Error if the sizes are impossible, CudaError if CUDA refuses, and in the emulator EmulatorError if the kernel has a
+/// defect.
 template <class Kernel, class... Arguments>
 void launch(Dim3 grid, int threads, std::size_t shared_bytes, const Stream& stream, const Arguments&... arguments) {
   static_assert((std::is_trivially_copyable_v<Arguments> && ...), "kernels take trivially copyable arguments");
@@ -87,10 +106,7 @@ void launch(Dim3 grid, int threads, std::size_t shared_bytes, const Stream& stre
                   " threads, but it was written for " + std::to_string(Kernel::threads) +
                   ": pass its constant `threads`.");
 #if defined(__CUDACC__)
-  const auto function = [] {
-    if constexpr (SizedKernel<Kernel>) return &detail::sized_entry<Kernel, Arguments...>;
-    else return &detail::entry<Kernel, Arguments...>;
-  }();
+  const auto function = detail::entry_of<Kernel>(std::type_identity<std::tuple<Arguments...>>{});
   if (stream.notes_only())
     return stream.note(name, grid, threads, shared_bytes, detail::least_blocks<Kernel>,
                        reinterpret_cast<const void*>(function));

@@ -38,7 +38,8 @@ struct Multiply {
 
   /// Block (row tile, column tile, group * parts + part).
   template <class Slots>
-  INLAY_DEVICE static void run(const Slots& slots, int samples, Split split, Global<float> scratch) {
+  INLAY_DEVICE static void run(const typename Walk::Maps& maps, const Slots& slots, int samples, Split split,
+                               Global<float> scratch) {
     const auto shared = shared_array<float>(0, memory);
     const Dim3 block = block_index();
     const int part = block.z % split.parts;
@@ -48,7 +49,7 @@ struct Multiply {
 
     typename Walk::Sums sums = {};
     const int steps = P::one_step ? 1 : ceil_divide(end - begin, S::depth);
-    [[maybe_unused]] const typename Walk::Side side = Walk::walk(slots, at, begin, steps, samples, sums);
+    [[maybe_unused]] const typename Walk::Side side = Walk::walk(slots, maps, at, begin, steps, samples, sums);
     Accumulators<P::summed> side_sums;
     INLAY_NO_UNROLL
     for (int pass = 0; pass < S::passes; ++pass) {  // one copy of the epilogue for all bands

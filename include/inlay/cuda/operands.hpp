@@ -15,10 +15,22 @@ template <class B>
 struct PlainLoad;
 template <int S, Element E, class Index>
 struct PlainLoad<kernel::Body<kernel::Load<S, E, Index>>> {
-  static_assert(Index::sample == 0, "weights are shared by the samples");
   static constexpr int slot = S;
   static constexpr Element element = E;
+  static constexpr bool shared = Index::sample == 0;  // by the samples, as weights are
 };
+
+/// How many elements lie from one pixel to the next, of all samples one after another, in what a Body loads; 0 where
+/// that differs from pixel to pixel.
+template <int Rows, int Columns, bool Batched, class B>
+inline constexpr std::int64_t pixel_stride = 0;
+template <int Rows, int Columns, bool Batched, int S, Element E, class I>
+inline constexpr std::int64_t pixel_stride<Rows, Columns, Batched, kernel::Body<kernel::Load<S, E, I>>> = [] {
+  constexpr std::int64_t stride = Columns > 1 ? I::s2 : Rows > 1 ? I::s1 : I::sample;
+  constexpr bool rows_follow = Rows == 1 || I::s1 == Columns * stride;
+  constexpr bool samples_follow = !Batched || I::sample == Rows * Columns * stride;
+  return rows_follow && samples_follow ? stride : 0;
+}();
 
 /// Where A lies at a pixel of the result (weight gradient: of dy) and a tap: in x, or in dy where dx is computed.
 template <class C, class Slots>
@@ -54,6 +66,7 @@ INLAY_DEVICE float element_of_a(const Slots& slots, Pixel pixel, Tap tap, int gr
 template <class C, class Slots>
 INLAY_DEVICE float weight(const Slots& slots, int position) {
   using Load = PlainLoad<typename C::b>;
+  static_assert(Load::shared);
   return position >= 0 ? widen<storage_t<Load::element>>(slots.template view<Load::element>(Load::slot)[position])
                        : 0.0f;
 }
@@ -61,6 +74,7 @@ INLAY_DEVICE float weight(const Slots& slots, int position) {
 template <class C, class Slots, class Chunks>
 INLAY_DEVICE void copy_weights(const Slots& slots, Chunks chunks, int to, int position) {
   using Load = PlainLoad<typename C::b>;
+  static_assert(Load::shared);
   const Global<const storage_t<Load::element>> weights = slots.template view<Load::element>(Load::slot);
   copy_async<true>(chunks, to, weights, position, position >= 0 ? 8 : 0);
 }

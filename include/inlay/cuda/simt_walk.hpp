@@ -4,6 +4,7 @@
 #pragma once
 
 #include <inlay/cuda/operands.hpp>
+#include <inlay/cuda/tensor_map.hpp>
 #include <inlay/cuda/unroll.hpp>
 
 namespace inlay::cuda {
@@ -16,6 +17,8 @@ struct SimtWalk {
   using Sums = float[S::rows_each][S::columns_each];
   using Side = float;  // the thread's share of a column sum of B
 
+  static constexpr bool boxed = false;
+  using Maps = NoMaps;
   static constexpr int buffer = O::size_a + O::size_b;
   static constexpr int floats = 2 * buffer + 3 * O::table_size;  // of shared memory
   static constexpr int side_parts = S::threads / S::columns;
@@ -23,7 +26,8 @@ struct SimtWalk {
 
   /// Multiplies along the depth. Gives the thread's share of the column sums of B (`side_parts` threads a column).
   template <class Slots>
-  INLAY_DEVICE static float walk(const Slots& slots, const Place& at, int begin, int steps, int samples, Sums& sums) {
+  INLAY_DEVICE static float walk(const Slots& slots, NoMaps, const Place& at, int begin, int steps, int samples,
+                                 Sums& sums) {
     const auto shared = shared_array<float>(0, 2 * buffer);
     const auto table = shared_array<int>(8 * buffer, 3 * O::table_size);
     const int y = at.thread / S::thread_columns, x = at.thread % S::thread_columns;

@@ -9,6 +9,7 @@
 // goes word by word to where it would lie otherwise.
 #pragma once
 
+#include <inlay/cuda/box_copy.hpp>
 #include <inlay/cuda/gradient_scale.hpp>
 #include <inlay/cuda/tensor_tiles.hpp>
 
@@ -34,38 +35,104 @@ struct TensorWalk : TensorTiles<C> {
     INLAY_HOST_DEVICE static constexpr int own_chunk(int thread) { return thread % chunks; }
     INLAY_HOST_DEVICE static constexpr int own_line(int thread, int i) { return thread / chunks + i * apart; }
     INLAY_HOST_DEVICE static constexpr bool has(int line) { return count % apart == 0 || line < count; }
+
+    // The same as boxes of up to 128 bytes of each line.
+    static constexpr int box_chunks = chunks < 8 ? chunks : 8, boxes = chunks / box_chunks;
+
+    static TensorMap map(const void* data, std::int64_t elements, std::int64_t columns, std::int64_t rows,
+                         std::int64_t row_stride, std::int64_t planes = 1) {
+      return tensor_map({.data = data,
+                         .count = elements,
+                         .extents = {columns, rows, planes},
+                         .strides = {row_stride, rows * row_stride},
+                         .row = 8 * box_chunks,
+                         .rows = count});
+    }
+    /// Starts to copy a tile to chunk `first` and further. It begins at `depth` (of the plane) and at `other`.
+    template <class Barriers>
+    INLAY_DEVICE static void copy_boxes(const TensorMap& from, int depth, int other, int plane, int first,
+                                        const Barriers& barriers, int barrier) {
+      INLAY_UNROLL
+      for (int box = 0; box < boxes; ++box)
+        barriers.copy(barrier, all_chunks(), first + box * count * box_chunks, from,
+                      transposed ? BoxPlace{other + 64 * box, depth, plane} : BoxPlace{depth, other, plane});
+    }
   };
   using A = Lines<S::rows, !P::weights, P::a_copied>;
   using B = Lines<S::columns, P::mode == Mode::data_gradient, P::b_copied>;
   static constexpr bool copies = A::copied || B::copied;
 
+  // Which of them are copied as boxes where the device copies such: matrices. Pixels follow one another; of weights
+  // those of a tap, or of all.
+  using G = typename C::geometry;
+  static constexpr bool one_group = G::groups == 1;
+  static constexpr std::int64_t a_stride = pixel_stride<P::pixel_rows, P::pixel_columns, C::batched, typename C::a>;
+  static constexpr std::int64_t dy_stride =
+      P::weights ? pixel_stride<P::pixel_rows, P::pixel_columns, C::batched, typename C::b> : 0;
+  static constexpr bool a_boxed = A::copied && one_group && !P::pooled && a_stride > 0 && G::R* G::S == 1 &&
+                                  G::stride_h == 1 && G::stride_w == 1 && G::pad_top == 0 && G::pad_left == 0 &&
+                                  G::H == G::P&& G::W == G::Q;
+  static constexpr bool b_boxed =
+      B::copied && one_group &&
+      (P::weights ? dy_stride > 0 : P::mode == Mode::forward || P::taps == 1 || P::tap_channels % S::depth == 0);
+  static constexpr bool boxed = a_boxed || b_boxed;
+  static constexpr int box_bytes = (a_boxed ? 64 * S::rows : 0) + (b_boxed ? 64 * S::columns : 0);  // of a step
+  using Maps = std::conditional_t<boxed, TensorMaps, NoMaps>;
+
   // What waits in registers is one step ahead; copies may be two.
   static constexpr int buffers = A::copied && B::copied ? 3 : 2;
   static constexpr int a_chunks = S::rows * 4, buffer_chunks = a_chunks + S::columns * 4;  // A's lines, then B's
   static constexpr int table_first = buffers * buffer_chunks * 16;                         // byte
-  static constexpr int floats = table_first / 4 + 3 * S::rows;                             // of shared memory
+  static constexpr int barriers_first = table_first + 12 * S::rows;
+  using Barriers = BoxBarriers<buffers, boxed>;
+  static constexpr int floats = (barriers_first + Barriers::bytes) / 4;  // of shared memory
+
+  template <class Slots>
+  static Maps maps(const Slots& slots, int samples) {
+    const std::int64_t pixels = std::int64_t{samples} * P::pixels;
+    Maps maps{};
+    if constexpr (a_boxed) {
+      constexpr int slot = PlainLoad<typename C::a>::slot;
+      maps.a = A::map(slots.data[slot], slots.count[slot], P::tap_channels, pixels, a_stride);
+    }
+    if constexpr (b_boxed) {
+      constexpr int slot = PlainLoad<typename C::b>::slot;
+      const void* data = slots.data[slot];
+      const std::int64_t count = slots.count[slot];
+      if constexpr (P::weights) maps.b = B::map(data, count, G::K, pixels, dy_stride);
+      else if constexpr (P::mode == Mode::forward) maps.b = B::map(data, count, G::K, P::tapped, G::K);
+      else maps.b = B::map(data, count, G::K, G::C, G::K, P::taps);
+    }
+    return maps;
+  }
 
   /// Multiplies along the depth.
   template <class Slots>
-  INLAY_DEVICE static Side walk(const Slots& slots, const Place& at, int begin, int steps, int samples, Sums& sums) {
+  INLAY_DEVICE static Side walk(const Slots& slots, const Maps& maps, const Place& at, int begin, int steps,
+                                int samples, Sums& sums) {
     const auto table = shared_array<int>(table_first, 3 * S::rows);
     Side side = {};
     Registers registers;
+    const Barriers barriers(barriers_first);
     auto fetch = [&](int step) {
       if (step < steps) {
         const int depth = begin + step * S::depth, first = first_chunk(step);
+        if constexpr (boxed)
+          if (has_box_copies() && at.thread == 0) copy_boxes(maps, at, depth, first, barriers, modulo(step, buffers));
         fetch_a(slots, table, at, depth, samples, first, registers.a);
         fetch_b(slots, at, depth, samples, first + a_chunks, registers.b, side);
       }
       if constexpr (copies) commit_copies();
     };
     fill_table(table, at, samples);
+    barriers.begin(at.thread);
     sync_threads();
     INLAY_UNROLL
     for (int step = 0; step < buffers - 1; ++step) fetch(step);
     place(at, 0, registers);
     for (int step = 0; step < steps; ++step) {
       if constexpr (copies) wait_copies<buffers - 2>();
+      barriers.wait(modulo(step, buffers), quotient(step, buffers));
       fence_shared_writes();
       sync_threads();
       fetch(step + buffers - 1);
@@ -75,6 +142,7 @@ struct TensorWalk : TensorTiles<C> {
       if (step + 1 < steps) place(at, step + 1, registers);
       Tiles::finish_products(sums);
     }
+    barriers.end(at.thread);
     sync_threads();
     GradientScale<C>(slots).undo(sums);
     return side;
@@ -89,6 +157,19 @@ struct TensorWalk : TensorTiles<C> {
   INLAY_DEVICE static int first_chunk(int step) { return modulo(step, buffers) * buffer_chunks; }
   INLAY_DEVICE static auto all_chunks() { return shared_array<Chunk>(0, buffers * buffer_chunks); }
   INLAY_DEVICE static auto all_words() { return shared_array<std::uint32_t>(0, 4 * buffers * buffer_chunks); }
+
+  /// Starts to copy what of a step comes as boxes.
+  INLAY_DEVICE static void copy_boxes(const Maps& maps, const Place& at, int depth, int first, const Barriers& barriers,
+                                      int barrier) {
+    barriers.expect(barrier, box_bytes);
+    if constexpr (a_boxed) A::copy_boxes(maps.a, depth, at.row_tile * S::rows, 0, first, barriers, barrier);
+    if constexpr (b_boxed) {
+      constexpr bool by_taps = P::mode == Mode::data_gradient;
+      const int tap = by_taps ? quotient(depth, P::tap_channels) : 0;
+      B::copy_boxes(maps.b, depth - tap * P::tap_channels, at.column_tile * S::columns, tap, first + a_chunks, barriers,
+                    barrier);
+    }
+  }
 
   /// The pixels of A's lines; for a weight gradient their taps.
   template <class Table>
@@ -121,6 +202,7 @@ struct TensorWalk : TensorTiles<C> {
   template <class Slots, class Table>
   INLAY_DEVICE static void fetch_a(const Slots& slots, Table table, const Place& at, int depth, int samples,
                                    [[maybe_unused]] int first, [[maybe_unused]] std::uint32_t (&a)[S::rows / 8]) {
+    if (a_boxed && has_box_copies()) return;
     if constexpr (A::copied) {
       static_assert(A::count % A::apart == 0);
       const int c = A::own_chunk(at.thread);
@@ -168,6 +250,7 @@ struct TensorWalk : TensorTiles<C> {
   INLAY_DEVICE static void fetch_b(const Slots& slots, const Place& at, int depth, [[maybe_unused]] int samples,
                                    [[maybe_unused]] int first, [[maybe_unused]] std::uint32_t (&b)[blocks],
                                    [[maybe_unused]] Side& side) {
+    if (b_boxed && has_box_copies()) return;
     const int first_column = at.column_tile * S::columns;
     if constexpr (B::copied) {
       const int c = B::own_chunk(at.thread);

@@ -19,12 +19,13 @@ namespace inlay::cuda {
 /// Of one block.
 struct BlockWork {
   Precision precision;
-  double multiply_adds = 0;    // padding included
-  double brought = 0;          // bytes of operands, each once
-  double placed = 0;           // bytes of them written to shared memory
-  double warp_loads = 0;       // bytes loaded from there to be multiplied
-  double warpgroup_loads = 0;  // the same where warpgroups multiply; 0: this block's do not on any device
-  double instructions = 0;     // of threads, besides those that multiply on tensor cores
+  double multiply_adds = 0;     // padding included
+  double brought = 0;           // bytes of operands, each once
+  double placed = 0;            // bytes of them written to shared memory
+  double warp_loads = 0;        // bytes loaded from there to be multiplied
+  double warpgroup_loads = 0;   // the same where warpgroups multiply; 0: this block's do not on any device
+  double instructions = 0;      // of threads, besides those that multiply on tensor cores
+  double box_instructions = 0;  // of these, that a device which copies boxes does not need
   int threads = 0, shared_bytes = 0, registers = 0;
   int most_registers = 255;  // that the compiler may use
 };
@@ -69,7 +70,9 @@ constexpr BlockWork block_work(int samples) {
     work.warp_loads = products * T::warps * (P::G::S * T::row_blocks * 512 + T::column_blocks * 256);
     if constexpr (M::Walk::by_warpgroups)
       work.warpgroup_loads = products * P::G::S * (T::warps * 512 + P::G::R * T::outputs * 16 * element);
-    work.instructions = positions * channels * e::streaming + 1.0 * P::taps * T::inputs * T::outputs;
+    work.instructions = positions * (T::inputs * (M::Walk::X::copied ? e::copying : e::streaming) +
+                                     T::outputs * (M::Walk::Dy::copied ? e::copying : e::streaming)) +
+                        1.0 * P::taps * T::inputs * T::outputs;
     work.threads = M::threads;
     work.shared_bytes = M::shared_bytes;
     work.registers = T::sums + e::other_registers;
@@ -108,6 +111,8 @@ constexpr BlockWork block_work(int samples) {
     work.placed = (of_a + of_b) * element;
     work.brought = (has_halo_tile<C> ? of_a : of_a / P::taps) * element + of_b * weight;
     work.instructions += of_a * bringing + of_b * weighing + e::finishing * S::rows * S::columns;
+    if constexpr (M::Walk::boxed)
+      work.box_instructions = (M::Walk::a_boxed ? of_a * bringing : 0) + (M::Walk::b_boxed ? of_b * weighing : 0);
     work.threads = M::threads;
     work.shared_bytes = M::shared_bytes;
     work.registers =
@@ -140,7 +145,9 @@ struct BlockCycles {
 
 constexpr BlockCycles block_cycles(const BlockWork& work, const DeviceSpec& device) {
   const Multiprocessors& on = device.multiprocessors;
-  const double each = on.count * on.clock, issue = work.instructions / estimate::instructions_a_cycle;
+  const bool has_boxes = on.warpgroup_share > 0;  // which are compiled where those are
+  const double each = on.count * on.clock;
+  const double issue = (work.instructions - (has_boxes ? work.box_instructions : 0)) / estimate::instructions_a_cycle;
   const bool by_warpgroups = on.warpgroup_share > 0 && work.warpgroup_loads > 0;
   const double traffic = work.placed + (by_warpgroups ? work.warpgroup_loads : work.warp_loads);
   BlockCycles cycles{0, traffic / estimate::shared_bytes_a_cycle, work.brought / estimate::cache_bytes_a_cycle, issue};

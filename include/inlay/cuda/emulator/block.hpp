@@ -10,6 +10,7 @@
 #include <inlay/cuda/emulator/fibre.hpp>
 #include <inlay/cuda/emulator/report.hpp>
 #include <inlay/cuda/emulator/shadow.hpp>
+#include <map>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -74,6 +75,7 @@ class Machine {
     started = 0;
     try {
       while (!phase()) shadow.sync_threads();
+      if (!arrivals.empty()) report("ends with a barrier that boxes can arrive at: end_arrivals is missing");
     } catch (...) {
       cancel();
       throw;
@@ -128,6 +130,48 @@ class Machine {
       shadow.mark(copy.offset, running.own_cell);
     }
     own.resize(kept);
+  }
+
+  // --- boxes (cuda/box_copy.hpp), which arrive at barriers in shared memory
+
+  /// Until end_arrivals the chunk at that byte is a barrier, and nobody may touch it.
+  void begin_arrivals(std::size_t barrier) {
+    access<Chunk, true>(barrier);
+    shadow.mark(barrier, in_flight_cell);
+    if (!arrivals.emplace(barrier, Arrivals{}).second) report("begins arrivals at a barrier that is one already");
+  }
+  void end_arrivals(std::size_t barrier) {
+    if (arrivals_at(barrier).expected != 0) report("ends arrivals that no thread has waited for");
+    arrivals.erase(barrier);
+    shadow.mark(barrier, running.own_cell);
+  }
+  void expect_bytes(std::size_t barrier, int bytes) {
+    Arrivals& at = arrivals_at(barrier);
+    if (at.expected != 0) report("expects further boxes before those on their way have been waited for");
+    at.expected = bytes;
+  }
+  /// A chunk of a box is on its way to byte `offset`.
+  void begin_box_copy(std::size_t offset, const unsigned char* bytes, std::size_t barrier) {
+    access<Chunk, true>(offset);
+    shadow.mark(offset, in_flight_cell);
+    std::memcpy(arrivals_at(barrier).copies.emplace_back(Copy{offset, 0, {}}).bytes, bytes, sizeof(Chunk));
+  }
+  /// Delivers the boxes number `turn` of a barrier, if no other thread has had them delivered.
+  void wait_boxes(std::size_t barrier, int turn) {
+    Arrivals& at = arrivals_at(barrier);
+    if (turn == at.turn - 1) return;
+    const std::size_t on_their_way = at.copies.size() * sizeof(Chunk);
+    if (turn != at.turn)
+      report("waits for boxes number " + std::to_string(turn) + " at a barrier where those number " +
+             std::to_string(at.turn) + " are the next");
+    if (at.expected == 0 || on_their_way != static_cast<std::size_t>(at.expected))
+      report("waits for " + std::to_string(at.expected) + " bytes of boxes, but " + std::to_string(on_their_way) +
+             " are on their way: it would wait for ever");
+    for (const Copy& copy : at.copies) {
+      std::memcpy(running.shared + copy.offset, copy.bytes, sizeof copy.bytes);
+      shadow.mark(copy.offset, running.own_cell);
+    }
+    at = {at.turn + 1, 0, {}};
   }
 
   // --- products in the background (cuda/warpgroup.hpp) of the running thread
@@ -245,6 +289,20 @@ class Machine {
       copies[t].clear();
       products[t].started.clear();
     }
+    for (const auto& [barrier, at] : arrivals) {
+      for (const Copy& copy : at.copies) shadow.mark(copy.offset, 0);
+      shadow.mark(barrier, 0);
+    }
+    arrivals.clear();
+  }
+
+  struct Copy;
+  struct Arrivals;
+  Arrivals& arrivals_at(std::size_t barrier) {
+    const auto found = arrivals.find(barrier);
+    if (found == arrivals.end())
+      report("byte " + std::to_string(barrier) + " of shared memory is no barrier that boxes can arrive at");
+    return found->second;
   }
 
   [[noreturn]] void report_divergence(int first, int end, int other) {
@@ -270,6 +328,11 @@ class Machine {
     int group;
     unsigned char bytes[sizeof(Chunk)];
   };
+  struct Arrivals {
+    int turn = 0;      // of the boxes that come next
+    int expected = 0;  // bytes of them
+    std::vector<Copy> copies;
+  };
   struct Products {
     float* sums = nullptr;
     std::vector<float> values;  // of the sums
@@ -284,8 +347,9 @@ class Machine {
   Fibre scheduler, fibres[max_threads];
   Stop stops[max_threads];
   int warp_sequences[max_threads] = {};
-  std::vector<Copy> copies[max_threads];  // under way
-  int groups[max_threads] = {};           // complete ones
+  std::vector<Copy> copies[max_threads];     // under way
+  int groups[max_threads] = {};              // complete ones
+  std::map<std::size_t, Arrivals> arrivals;  // by the barrier's byte
   Products products[max_threads];
   std::int32_t fences[max_threads] = {};                               // their own_cell at the last one
   std::vector<std::uint64_t> matrices[max_threads / (4 * warp_size)];  // that a warpgroup's groups multiply by

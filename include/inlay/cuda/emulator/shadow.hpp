@@ -111,7 +111,7 @@ inline std::string accessor(std::int32_t cell) {
     const std::string where = " byte " + std::to_string(running.byte_cells ? i : 4 * i) + " of shared memory";
     if (writer == in_flight_cell)
       report((writes ? "writes" : "reads") + where +
-             ", which an asynchronous copy is still to write: wait_copies, and then a barrier, are missing");
+             ", which an asynchronous copy is still to write: wait_copies or wait_boxes, and then a barrier, are missing");
     if (!writes && writer < running.first_cell)
       report("reads" + where +
              ", which no thread of the block has written so far: it is uninitialised, or a barrier is missing");
