@@ -71,7 +71,7 @@ struct Context {
   int i0, i1, i2, i3;
   float value = 0;                  // Result<0>
   float index = 0;                  // Result<1>
-  Accumulator* sums = nullptr;      // for Accumulate
+  Accumulator* sums = nullptr;      // for Accumulate; run4 has those of four channels side by side
   const Moments* totals = nullptr;  // for Total
 
   // One step of a Body; `r` are the registers written so far.
@@ -153,10 +153,11 @@ struct Context {
   INLAY_DEVICE float run(kernel::Body<Steps...> body) const {
     return run(body, std::make_integer_sequence<int, sizeof...(Steps)>{});
   }
-  /// The same at i3, ..., i3 + 3, where i3 is a multiple of 4: loads are of four elements where they lie so.
+  /// The same at i3, ..., i3 + 3, where i3 is a multiple of 4: loads and stores are of four elements where they lie so.
+  /// `results`: Result<0> and Result<1>, in Bodies that have such.
   template <class... Steps>
-  INLAY_DEVICE Vector<float, 4> run4(kernel::Body<Steps...> body) const {
-    return run4(body, std::make_integer_sequence<int, sizeof...(Steps)>{});
+  INLAY_DEVICE Vector<float, 4> run4(kernel::Body<Steps...> body, const Vector<float, 4>* results = nullptr) const {
+    return run4(body, results, std::make_integer_sequence<int, sizeof...(Steps)>{});
   }
 
   /// Copies what a Body of is_copied loads at i3, ..., i3 + 7 to chunk i, in the background (async_copy.hpp); zeros if
@@ -197,15 +198,16 @@ struct Context {
     return r[sizeof...(Steps) > 0 ? sizeof...(Steps) - 1 : 0];
   }
   template <class... Steps, int... I>
-  INLAY_DEVICE Vector<float, 4> run4(kernel::Body<Steps...>, std::integer_sequence<int, I...>) const {
+  INLAY_DEVICE Vector<float, 4> run4(kernel::Body<Steps...>, const Vector<float, 4>* results,
+                                     std::integer_sequence<int, I...>) const {
     Vector<float, 4> r[sizeof...(Steps) + 1];
-    ((r[I] = step4<I>(Steps{}, r)), ...);
+    ((r[I] = step4<I>(Steps{}, r, results)), ...);
     return r[sizeof...(Steps) > 0 ? sizeof...(Steps) - 1 : 0];
   }
 
   /// One step at i3, ..., i3 + 3; it writes register Written.
   template <int Written, class Step>
-  INLAY_DEVICE Vector<float, 4> step4(Step of_one, const Vector<float, 4>* r) const {
+  INLAY_DEVICE Vector<float, 4> step4(Step of_one, const Vector<float, 4>* r, const Vector<float, 4>*) const {
     Vector<float, 4> result;
     INLAY_UNROLL
     for (int e = 0; e < 4; ++e) {
@@ -216,12 +218,35 @@ struct Context {
     }
     return result;
   }
+  template <int Written, int Which>
+  INLAY_DEVICE Vector<float, 4> step4(kernel::Result<Which>, const Vector<float, 4>*,
+                                      const Vector<float, 4>* results) const {
+    return results[Which];
+  }
+  template <int Written, int S, int Which, bool Squares, int Channels, int R>
+  INLAY_DEVICE Vector<float, 4> step4(kernel::Accumulate<S, Which, Squares, Channels, R>, const Vector<float, 4>* r,
+                                      const Vector<float, 4>*) const {
+    INLAY_UNROLL
+    for (int e = 0; e < 4; ++e) sums[4 * Which + e].template add<Squares>(r[R][e]);
+    return r[R];
+  }
   template <int Written, int S, Element E, class I>
-  requires(lies_in_runs<4, I>) INLAY_DEVICE Vector<float, 4> step4(kernel::Load<S, E, I>, const Vector<float, 4>*)
+  requires(lies_in_runs<4, I>) INLAY_DEVICE Vector<float, 4> step4(kernel::Load<S, E, I>, const Vector<float, 4>*,
+                                                                   const Vector<float, 4>*)
   const { return to_floats(slots.template view<E>(S).load4(offset<I>())); }
+  template <int Written, int S, Element E, class I, int R>
+  requires(lies_in_runs<4, I>) INLAY_DEVICE Vector<float, 4> step4(kernel::Store<S, E, I, R>, const Vector<float, 4>* r,
+                                                                   const Vector<float, 4>*)
+  const {
+    Vector<storage_t<E>, 4> stored;
+    INLAY_UNROLL
+    for (int e = 0; e < 4; ++e) stored[e] = round_to<storage_t<E>>(r[R][e]);
+    slots.template view<E>(S).store4(offset<I>(), stored);
+    return to_floats(stored);
+  }
   template <int Written, int S, Element E, int IndexSlot, class Pool, class I>
-  requires(lies_in_runs<4, I>&& Pool::tiles)
-      INLAY_DEVICE Vector<float, 4> step4(kernel::Scatter<S, E, IndexSlot, Pool, I>, const Vector<float, 4>*)
+  requires(lies_in_runs<4, I>&& Pool::tiles) INLAY_DEVICE Vector<float, 4> step4(
+      kernel::Scatter<S, E, IndexSlot, Pool, I>, const Vector<float, 4>*, const Vector<float, 4>*)
   const {
     const std::int64_t from = offset<I>(i1 / Pool::height, i2 / Pool::width);
     const int place = i1 % Pool::height * Pool::width + i2 % Pool::width;

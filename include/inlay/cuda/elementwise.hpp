@@ -1,5 +1,5 @@
-// Elementwise kernels: a thread a coordinate, neighbouring threads along the last axis; where the Body sums by channel,
-// a thread a column of coordinates.
+// Elementwise kernels: a thread a coordinate, or four along the last axis where its length is a multiple of four;
+// neighbouring threads along that axis. Where the Body sums by channel, a thread a column of coordinates.
 #pragma once
 
 #include <inlay/cuda/runner.hpp>
@@ -7,13 +7,10 @@
 
 namespace inlay::cuda {
 
-/// The Body at coordinate `i` (row-major) of the domain.
-template <class D, class B, class Slots>
-INLAY_DEVICE void evaluate_at(const Slots& slots, int sample, int i, Accumulator* sums = nullptr) {
-  Context<Slots> context{slots,    sample, i / (D::d1 * D::d2 * D::d3), i / (D::d2 * D::d3) % D::d1, i / D::d3 % D::d2,
-                         i % D::d3};
-  context.sums = sums;
-  context.run(B{});
+/// Coordinate `i` (row-major) of the domain.
+template <class D, class Slots>
+INLAY_DEVICE Context<Slots> coordinate(const Slots& slots, int sample, int i) {
+  return {slots, sample, i / (D::d1 * D::d2 * D::d3), i / (D::d2 * D::d3) % D::d1, i / D::d3 % D::d2, i % D::d3};
 }
 
 template <class K>
@@ -21,12 +18,16 @@ struct ElementwiseKernel;
 
 template <class D, bool Batched, class B, class Side>
 struct ElementwiseKernel<kernel::Elementwise<D, Batched, B, Side>> {
-  static constexpr int threads = 256, shared_bytes = 0, count = static_cast<int>(D::count);
+  static constexpr int together = D::d3 % 4 == 0 ? 4 : 1;  // coordinates of a thread
+  static constexpr int threads = 256, shared_bytes = 0, count = static_cast<int>(D::count) / together;
 
   template <class Slots>
   INLAY_DEVICE static void run(const Slots& slots, int samples) {
     const int e = block_index().x * threads + thread_index();
-    if (e < samples * count) evaluate_at<D, B>(slots, e / count, e % count);
+    if (e >= samples * count) return;
+    const auto context = coordinate<D>(slots, e / count, e % count * together);
+    if constexpr (together == 4) context.run4(B{});
+    else context.run(B{});
   }
 };
 
@@ -45,8 +46,11 @@ struct SummingElementwiseKernel<kernel::Elementwise<D, Batched, B, Side>> {
     const auto shared = shared_array<float>(0, 3 * threads);
     const int channel = Table::channel();
     Accumulators<sums> side_sums;
-    Table::walk(samples * pixels,
-                [&](int row) { evaluate_at<D, B>(slots, row / pixels, row % pixels * D::d3 + channel, side_sums.of); });
+    Table::walk(samples * pixels, [&](int row) {
+      auto context = coordinate<D>(slots, row / pixels, row % pixels * D::d3 + channel);
+      context.sums = side_sums.of;
+      context.run(B{});
+    });
     SideSums<sums, D::d3>::template store<threads, Table::columns>(shared, side_sums, block_index().x, channel,
                                                                    scratch);
   }
@@ -75,7 +79,7 @@ struct Runner<kernel::Elementwise<D, Batched, B, Side>> : RunnerDefaults {
     using Kernel = ElementwiseKernel<K>;
     const int work = work_items(samples, D::count);
     if constexpr (Summing::sums > 0) enqueue_summing<Summing, D::d3, Side>(stream, slots, samples, scratch);
-    else enqueue<Kernel>(stream, {ceil_divide(work, Kernel::threads)}, slots, samples);
+    else enqueue<Kernel>(stream, {ceil_divide(work / Kernel::together, Kernel::threads)}, slots, samples);
   }
 };
 

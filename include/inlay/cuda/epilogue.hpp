@@ -22,33 +22,54 @@ INLAY_DEVICE float finish_pixel(const Slots& slots, Pixel pixel, int column, flo
   Context<Slots> context{slots, pixel.sample, 0, pixel.row, pixel.column, column, sum, 0, side_sums};
   return context.run(typename C::epilogue::main{});
 }
+/// The same of four columns.
+template <class C, class Slots>
+INLAY_DEVICE Vector<float, 4> finish_pixel(const Slots& slots, Pixel pixel, int column, const Vector<float, 4>& sums,
+                                           Accumulator* side_sums) {
+  const Context<Slots> context{slots, pixel.sample, 0, pixel.row, pixel.column, column, 0, 0, side_sums};
+  return context.run4(typename C::epilogue::main{}, &sums);
+}
 
-/// Main over pooling window `index`, then Post at the pooled coordinates. `sum(place, pixel)` gives the sums.
+/// Post at a pooling window's coordinates: its largest value and where that is; likewise of four.
+template <class C, class Slots>
+INLAY_DEVICE void finish_pooled(const Slots& slots, Pixel window, int column, float largest, float where,
+                                Accumulator* side_sums) {
+  Context<Slots> context{slots, window.sample, 0, window.row, window.column, column, largest, where, side_sums};
+  context.run(typename C::epilogue::post{});
+}
+template <class C, class Slots>
+INLAY_DEVICE void finish_pooled(const Slots& slots, Pixel window, int column, const Vector<float, 4>& largest,
+                                const Vector<float, 4>& where, Accumulator* side_sums) {
+  const Context<Slots> context{slots, window.sample, 0, window.row, window.column, column, 0, 0, side_sums};
+  const Vector<float, 4> results[] = {largest, where};
+  context.run4(typename C::epilogue::post{}, results);
+}
+
+INLAY_DEVICE void take_larger(float value, int place, float& largest, float& where) {
+  if (place > 0 && !(value > largest)) return;
+  largest = value;
+  where = static_cast<float>(place);
+}
+INLAY_DEVICE void take_larger(const Vector<float, 4>& values, int place, Vector<float, 4>& largest,
+                              Vector<float, 4>& where) {
+  INLAY_UNROLL
+  for (int e = 0; e < 4; ++e) take_larger(values[e], place, largest[e], where[e]);
+}
+
+/// Main over pooling window `index`, then Post at the pooled coordinates. `sum(place, pixel)` gives the sums, of one
+/// column or of four.
 template <class C, class Slots, class Sum>
 INLAY_DEVICE void finish_window(const Slots& slots, int index, int samples, int column, Sum sum,
                                 Accumulator* side_sums) {
   using P = Product<C>;
   const Pixel first = P::window_pixel(index, 0, samples);
-  float largest = 0;
-  int where = 0;
+  decltype(sum(0, first)) largest{}, where{};
   for (int place = 0; place < P::window; ++place) {
     const Pixel pixel{first.sample, first.row + place / P::Pool::width, first.column + place % P::Pool::width};
-    const float value = finish_pixel<C>(slots, pixel, column, sum(place, pixel), side_sums);
-    if (place == 0 || value > largest) {
-      largest = value;
-      where = place;
-    }
+    take_larger(finish_pixel<C>(slots, pixel, column, sum(place, pixel), side_sums), place, largest, where);
   }
-  Context<Slots> context{slots,
-                         first.sample,
-                         0,
-                         first.row / P::Pool::height,
-                         first.column / P::Pool::width,
-                         column,
-                         largest,
-                         static_cast<float>(where),
-                         side_sums};
-  context.run(typename C::epilogue::post{});
+  finish_pooled<C>(slots, {first.sample, first.row / P::Pool::height, first.column / P::Pool::width}, column, largest,
+                   where, side_sums);
 }
 
 /// The Side body of a weight gradient, for column `column` of K.

@@ -17,7 +17,7 @@ struct Member<kernel::Elementwise<D, Batched, B>> {
 
   template <int Threads, class Slots, class SharedValues, class SharedPositions>
   INLAY_DEVICE static void run(const Slots& slots, int sample, SharedValues, SharedPositions) {
-    for (int i = thread_index(); i < static_cast<int>(D::count); i += Threads) evaluate_at<D, B>(slots, sample, i);
+    for (int i = thread_index(); i < static_cast<int>(D::count); i += Threads) coordinate<D>(slots, sample, i).run(B{});
   }
 };
 

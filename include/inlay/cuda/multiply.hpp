@@ -8,6 +8,7 @@
 #include <inlay/cuda/simt_walk.hpp>
 #include <inlay/cuda/tensor_walk.hpp>
 
+#include <algorithm>
 #include <type_traits>
 
 namespace inlay::cuda {
@@ -24,17 +25,24 @@ struct Multiply {
   using Walk = std::conditional_t<P::precision == Precision::fp32, SimtWalk<C>,
                                   std::conditional_t<has_halo_tile<C>, HaloWalk<C>, TensorWalk<C>>>;
   static constexpr int threads = S::threads;
-  static constexpr int pitch = Walk::stage_pitch, stage = S::band * pitch;
-  static constexpr int memory = Walk::floats > stage ? Walk::floats : stage;
-  static constexpr int shared_bytes = 4 * memory;
   /// With tensor cores three blocks of at most 168 registers, two of 255 where half of those are sums, or as many as
   /// there is shared memory for.
+  static constexpr int sums_each = S::rows * S::columns / threads, register_blocks = sums_each <= 64 ? 3 : 2;
+
+  /// Columns that a thread finishes, or stores partial sums of, at a time. It updates weights one by one, and finishes
+  /// so what has too many sums by channel to keep those of four columns in registers.
+  static constexpr bool fits_sums = sums_each + 16 * P::summed <= (register_blocks == 3 ? 96 : 176);
+  static constexpr int together = P::columns % 4 == 0 && (P::split || (!P::weights && fits_sums)) ? 4 : 1;
+
+  static constexpr int pitch = Walk::stage_pitch, stage = S::band * pitch;
+  static constexpr int of_side_sums = 3 * threads * (P::summed > 0 ? together : 1);  // floats
+  static constexpr int memory = std::max(Walk::floats, std::max(stage, of_side_sums));
+  static constexpr int shared_bytes = 4 * memory;
   static constexpr int memory_blocks = multiprocessor_shared_bytes / shared_bytes;
-  static constexpr int register_blocks = S::rows * S::columns / threads <= 64 ? 3 : 2;
   static constexpr int least_blocks = P::precision == Precision::fp32   ? 0
                                       : memory_blocks < register_blocks ? memory_blocks
                                                                         : register_blocks;
-  static_assert(memory >= 3 * threads && threads % S::columns == 0 && memory >= Walk::side_parts * S::columns);
+  static_assert(threads % S::columns == 0 && memory >= Walk::side_parts * S::columns);
 
   /// Block (row tile, column tile, group * parts + part).
   template <class Slots>
@@ -50,7 +58,7 @@ struct Multiply {
     typename Walk::Sums sums = {};
     const int steps = P::one_step ? 1 : ceil_divide(end - begin, S::depth);
     [[maybe_unused]] const typename Walk::Side side = Walk::walk(slots, maps, at, begin, steps, samples, sums);
-    Accumulators<P::summed> side_sums;
+    Accumulators<P::summed * together> side_sums;
     INLAY_NO_UNROLL
     for (int pass = 0; pass < S::passes; ++pass) {  // one copy of the epilogue for all bands
       INLAY_UNROLL
@@ -63,7 +71,7 @@ struct Multiply {
     }
     if constexpr (P::summed > 0 && !P::split) {
       const int column = at.column_tile * S::columns + at.thread % S::columns;
-      SideSums<P::summed, P::channels>::template store<threads, S::columns>(
+      SideSums<P::summed, P::channels>::template store<threads, S::columns, together>(
           shared, side_sums, at.row_tile, column < P::columns ? at.group * P::columns + column : -1, scratch);
     }
     if constexpr (P::sided)
@@ -71,28 +79,39 @@ struct Multiply {
   }
 
  private:
+  // A thread's columns in the tile, and its rows in a band: the first of them, and how far apart they are.
+  static constexpr int tile_threads = S::columns / together, rows_apart = threads / tile_threads;
+  INLAY_DEVICE static int own_column(int thread) { return thread % tile_threads * together; }
+  INLAY_DEVICE static int own_row(int thread) { return thread / tile_threads; }
+
+  /// The sums of these columns that lie there.
+  template <class Shared>
+  INLAY_DEVICE static auto staged(Shared shared, int place) {
+    if constexpr (together == 4) return shared.load4(place);
+    else return static_cast<float>(shared[place]);
+  }
+
   template <class Slots, class Shared>
   INLAY_DEVICE static void finish_band(const Slots& slots, Shared shared, const Place& at, int pass, int samples,
                                        [[maybe_unused]] Accumulator* side_sums) {
     constexpr int rows = P::pooled ? P::band_windows : S::band;
+    const int in_tile = own_column(at.thread), column = at.column_tile * S::columns + in_tile;
+    if (column >= P::columns) return;
+    const int k = at.group * P::columns + column;
     INLAY_NO_UNROLL
-    for (int e = at.thread; e < rows * S::columns; e += threads) {
-      const int row = e / S::columns, column = at.column_tile * S::columns + e % S::columns;
-      if (column >= P::columns) continue;
-      const int k = at.group * P::columns + column;
+    for (int row = own_row(at.thread); row < rows; row += rows_apart) {
       if constexpr (P::weights) {
         const int weight = at.row_tile * S::rows + pass * S::band + row;
-        if (weight < P::tapped) finish_weight<C>(slots, weight, k, shared[row * pitch + e % S::columns]);
+        if (weight < P::tapped) finish_weight<C>(slots, weight, k, staged(shared, row * pitch + in_tile));
       } else if constexpr (P::pooled) {
         const int window = (at.row_tile * S::passes + pass) * P::band_windows + row;
         if (window < samples * (P::pixels / P::window))
           finish_window<C>(
               slots, window, samples, k,
-              [&](int place, Pixel) -> float { return shared[(row * P::window + place) * pitch + e % S::columns]; },
-              side_sums);
+              [&](int place, Pixel) { return staged(shared, (row * P::window + place) * pitch + in_tile); }, side_sums);
       } else {
         const Pixel pixel = P::tile_pixel(at.row_tile, pass * S::band + row, samples);
-        if (pixel.row >= 0) finish_pixel<C>(slots, pixel, k, shared[row * pitch + e % S::columns], side_sums);
+        if (pixel.row >= 0) finish_pixel<C>(slots, pixel, k, staged(shared, row * pitch + in_tile), side_sums);
       }
     }
   }
@@ -100,13 +119,16 @@ struct Multiply {
   template <class Shared>
   INLAY_DEVICE static void store_partials(Shared shared, const Place& at, int pass, int part, int samples,
                                           Global<float> scratch) {
-    for (int e = at.thread; e < S::band * S::columns; e += threads) {
-      const int column = at.column_tile * S::columns + e % S::columns;
-      const int tile_row = pass * S::band + e / S::columns;
+    const int in_tile = own_column(at.thread), column = at.column_tile * S::columns + in_tile;
+    if (column >= P::columns) return;
+    for (int in_band = own_row(at.thread); in_band < S::band; in_band += rows_apart) {
+      const int tile_row = pass * S::band + in_band;
       int row = at.row_tile * S::rows + tile_row;
       if constexpr (!P::weights) row = P::index(P::tile_pixel(at.row_tile, tile_row, samples));
-      if (column < P::columns && row >= 0 && row < P::rows(samples))
-        scratch[P::partial(part, row, at.group, column, samples)] = shared[e / S::columns * pitch + e % S::columns];
+      if (row < 0 || row >= P::rows(samples)) continue;
+      const std::int64_t to = P::partial(part, row, at.group, column, samples);
+      if constexpr (together == 4) scratch.store4(to, staged(shared, in_band * pitch + in_tile));
+      else scratch[to] = staged(shared, in_band * pitch + in_tile);
     }
   }
 

@@ -36,19 +36,22 @@ struct SideSums {
     return (std::int64_t{part} * Sums + sum) * (3 * Channels) + moment * Channels + channel;
   }
 
-  /// Writes the part of a block of Threads in which thread t sums channel `channel`, the same as thread t + Columns; a
-  /// thread with no channel has a negative one. `shared`: 3 * Threads floats; all threads call it behind a barrier.
-  template <int Threads, int Columns, class Shared>
-  INLAY_DEVICE static void store(Shared shared, const Accumulators<Sums>& sums, int part, int channel,
+  /// Writes the part of a block of Threads, each of which sums `Together` neighbours of Columns channels: thread t
+  /// those from Together * t on, the same as thread t + Columns / Together. `channel` is that of column t, or negative
+  /// where there is none. `shared`: 3 * Threads * Together floats; all threads call it behind a barrier.
+  template <int Threads, int Columns, int Together = 1, class Shared>
+  INLAY_DEVICE static void store(Shared shared, const Accumulators<Sums * Together>& sums, int part, int channel,
                                  Global<float> scratch) {
+    constexpr int all = Threads * Together;
     const int thread = thread_index();
     INLAY_UNROLL
     for (int sum = 0; sum < Sums; ++sum) {
-      put<Threads>(shared, thread, sums.of[sum].moments());
+      INLAY_UNROLL
+      for (int e = 0; e < Together; ++e) put<all>(shared, thread * Together + e, sums.of[sum * Together + e].moments());
       sync_threads();
       if (thread < Columns && channel >= 0) {
-        Moments total = get<Threads>(shared, thread);
-        for (int t = thread + Columns; t < Threads; t += Columns) total = combine(total, get<Threads>(shared, t));
+        Moments total = get<all>(shared, thread);
+        for (int t = thread + Columns; t < all; t += Columns) total = combine(total, get<all>(shared, t));
         scratch[place(part, sum, 0, channel)] = total.count;
         scratch[place(part, sum, 1, channel)] = total.sum;
         scratch[place(part, sum, 2, channel)] = total.deviations;
@@ -57,15 +60,15 @@ struct SideSums {
     }
   }
 
-  template <int Threads, class Shared>
-  INLAY_DEVICE static void put(Shared shared, int thread, const Moments& m) {
-    shared[thread] = m.count;
-    shared[Threads + thread] = m.sum;
-    shared[2 * Threads + thread] = m.deviations;
+  template <int Count, class Shared>
+  INLAY_DEVICE static void put(Shared shared, int i, const Moments& m) {
+    shared[i] = m.count;
+    shared[Count + i] = m.sum;
+    shared[2 * Count + i] = m.deviations;
   }
-  template <int Threads, class Shared>
-  INLAY_DEVICE static Moments get(Shared shared, int thread) {
-    return {shared[thread], shared[Threads + thread], shared[2 * Threads + thread]};
+  template <int Count, class Shared>
+  INLAY_DEVICE static Moments get(Shared shared, int i) {
+    return {shared[i], shared[Count + i], shared[2 * Count + i]};
   }
 };
 

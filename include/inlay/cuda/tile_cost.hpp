@@ -32,13 +32,15 @@ struct BlockWork {
 
 namespace estimate {
 
-// Instructions that a thread spends on one element, counted by eye in the kernels' inner loops.
+// Instructions that a thread spends on one element, counted by eye in the kernels' inner loops; those of finishing in
+// what the compiler makes for sm_90a.
 inline constexpr double gathering = 16;  // found by its tap and pixel
 inline constexpr double in_quads = 4;    // of a halo tile, four neighbours at a time
 inline constexpr double copying = 1.5;   // as it lies
 inline constexpr double streaming = 8;   // of TapsTile's positions, found in a table
 inline constexpr double weighing = 6;    // of the weights
-inline constexpr double finishing = 12;  // of the result
+inline constexpr double finishing = 12;  // of the result, four columns at a time
+inline constexpr double finishing_alone = 40;
 
 // Of a multiprocessor, in a cycle. From the second-level cache of an A100 or an H100 come 25 to 30 bytes to each of all
 // multiprocessors at once; some of what blocks on the same one bring is found in the first level.
@@ -110,7 +112,8 @@ constexpr BlockWork block_work(int samples) {
     const double of_b = depth * S::columns;
     work.placed = (of_a + of_b) * element;
     work.brought = (has_halo_tile<C> ? of_a : of_a / P::taps) * element + of_b * weight;
-    work.instructions += of_a * bringing + of_b * weighing + e::finishing * S::rows * S::columns;
+    work.instructions += of_a * bringing + of_b * weighing +
+                         (M::together == 4 || P::split ? e::finishing : e::finishing_alone) * S::rows * S::columns;
     if constexpr (M::Walk::boxed)
       work.box_instructions = (M::Walk::a_boxed ? of_a * bringing : 0) + (M::Walk::b_boxed ? of_b * weighing : 0);
     work.threads = M::threads;
