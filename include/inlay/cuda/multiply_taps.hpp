@@ -14,7 +14,7 @@ struct MultiplyTaps {
   using Walk = TapsWalk<C>;
   static constexpr int threads = T::threads, shared_bytes = T::shared_bytes;
   static constexpr int least_blocks = T::most_warps / T::warps;
-  static constexpr int side_parts = threads / Walk::Dy::words;  // threads that sum the same channels
+  static constexpr int side_parts = threads / Walk::Dy::quads;  // threads that sum the same channels
   static_assert(P::split && shared_bytes >= 4 * side_parts * T::outputs && threads >= T::outputs);
 
   static constexpr Dim3 grid(int parts) { return {T::input_tiles, T::output_tiles, parts}; }
@@ -47,7 +47,7 @@ struct MultiplyTaps {
   INLAY_DEVICE static void store_sides(const TapsPlace& at, const typename Walk::Side& side, int part, int parts,
                                        int samples, Global<float> scratch) {
     const auto shared = shared_array<float>(0, side_parts * T::outputs);
-    shared.store2(2 * at.thread, {side.of_channel[0], side.of_channel[1]});
+    shared.store4(4 * at.thread, side.of_channel);
     sync_threads();
     const int column = at.output_tile * T::outputs + at.thread;
     if (at.thread >= T::outputs || column >= G::K) return;

@@ -36,7 +36,7 @@ struct TapsTile {
   static constexpr int inputs = 16 * row_blocks * row_warps, outputs = 8 * column_blocks * column_warps;
   static constexpr int input_tiles = ceil_divide(G::C, inputs), output_tiles = ceil_divide(G::K, outputs);
 
-  /// Positions that a block brings at a time: so many that each thread brings whole words.
+  /// Positions that a block brings at a time: so many that each thread brings whole quads of channels.
   static constexpr int step = 16 * G::R;
 
   // --- the stream ----------------------------------------------------------------------------------------------

@@ -35,10 +35,11 @@ struct TapsWalk {
 
   using Entry = Vector<int, 4>;
   using Pair = Vector<float, 2>;
+  using Quad = Vector<float, 4>;
   static constexpr int blocks = T::row_blocks * T::column_blocks;  // of 16 x 8 channels, that a warp sums of each tap
   using Sums = float[G::S][blocks][4];
   struct Side {
-    float of_channel[2];  // the thread's share of the sums of dy, before rounding
+    Quad of_channel;  // the thread's share of the sums of dy, before rounding
   };
 
   /// One operand, of which tiles of TileChannels channels a position are brought.
@@ -48,12 +49,18 @@ struct TapsWalk {
     static constexpr int channels = Channels, tile_channels = TileChannels;
     static constexpr bool copied = Copied;
     static constexpr int words = TileChannels / 2, chunks = TileChannels / 8;  // of a position
-    static constexpr int each = T::step * words / T::threads;                  // words of a step that a thread brings
-    static constexpr int apart = T::threads / words;                           // positions between them
-    static_assert(T::threads % words == 0 && apart * each == T::step && 8 % chunks == 0);
+    static constexpr int quads = TileChannels / 4;                             // of channels, that a thread brings
+    static constexpr int each = T::step * quads / T::threads;                  // of them in a step
+    static constexpr int apart = T::threads / quads;                           // positions between them
+    static_assert(T::threads % quads == 0 && apart * each == T::step && 8 % chunks == 0);
 
-    INLAY_HOST_DEVICE static constexpr int word_of(int thread) { return thread % words; }
-    INLAY_HOST_DEVICE static constexpr int position_of(int thread, int i) { return thread / words + i * apart; }
+    INLAY_HOST_DEVICE static constexpr int quad_of(int thread) { return thread % quads; }
+    INLAY_HOST_DEVICE static constexpr int position_of(int thread, int i) { return thread / quads + i * apart; }
+    /// The first word of the thread's i-th quad in a step from position `first` on, a multiple of 8.
+    INLAY_HOST_DEVICE static constexpr int word_at(int first, int thread, int i) {
+      const int quad = quad_of(thread);
+      return first * words + 4 * chunk_at(position_of(thread, i), quad / 2) + quad % 2 * 2;
+    }
     /// Where chunk `chunk` of a position lies; 8 positions further on lies 8 * chunks chunks further on.
     INLAY_HOST_DEVICE static constexpr int chunk_at(int position, int chunk) {
       return position * chunks + (chunk ^ static_cast<int>(static_cast<unsigned>(position) / (8 / chunks) % chunks));
@@ -62,8 +69,9 @@ struct TapsWalk {
   using X = Lines<typename C::a, G::C, T::inputs, P::a_copied>;
   using Dy = Lines<typename C::b, G::K, T::outputs, P::b_copied>;
   static constexpr bool copies = X::copied || Dy::copied, evaluates = !X::copied || !Dy::copied;
-  /// Beside the sums, registers suffice for loading 8 words at a time.
-  static constexpr int portions = (X::copied ? 0 : X::each) + (Dy::copied ? 0 : Dy::each) > 8 ? 2 : 1;
+  /// Beside the sums, registers suffice for loading 4 quads at a time.
+  static constexpr int evaluated = (X::copied ? 0 : X::each) + (Dy::copied ? 0 : Dy::each);
+  static constexpr int portions = evaluated > 4 && X::each % 2 == 0 && Dy::each % 2 == 0 ? 2 : 1;
   static constexpr int x_each = X::each / portions, dy_each = Dy::each / portions;
   static_assert(x_each * portions == X::each && dy_each * portions == Dy::each);
   static constexpr int x_chunks = T::x_positions * X::chunks, dy_chunks = T::dy_positions * Dy::chunks;
@@ -107,14 +115,14 @@ struct TapsWalk {
           INLAY_NO_UNROLL
           for (int portion = 0; evaluates && portion < portions; ++portion) {
             const int thread = computed_here(at.thread);
-            std::uint32_t x[x_each], dy[dy_each];
+            Words2 x[x_each], dy[dy_each];
             if constexpr (!X::copied)
-              fetch<X>(slots, table, of_x, at.input_tile, thread, portion, x, [](const Pair& pair) { return pair; });
+              fetch<X>(slots, table, of_x, at.input_tile, thread, portion, x, [](const Quad& quad) { return quad; });
             if constexpr (!Dy::copied)
               fetch<Dy>(slots, table, of_dy, at.output_tile, thread, portion, dy,
-                        [&, scaled = GradientScale<C>(slots)](const Pair& pair) {
-                          if constexpr (P::sided) add(side, pair);
-                          return Pair{scaled(pair[0]), scaled(pair[1])};
+                        [&, scaled = GradientScale<C>(slots)](const Quad& quad) {
+                          if constexpr (P::sided) add(side, quad);
+                          return Quad{scaled(quad[0]), scaled(quad[1]), scaled(quad[2]), scaled(quad[3])};
                         });
             if constexpr (!X::copied) place<X>(x_words, x_next, thread, portion, x);
             if constexpr (!Dy::copied) place<Dy>(dy_words, round % 2 * T::step, thread, portion, dy);
@@ -150,6 +158,8 @@ struct TapsWalk {
   }
 
  private:
+  using Words2 = Vector<std::uint32_t, 2>;  // four elements, rounded
+
   /// What the warp computes of the block's tile: a row of taps, its first channels, and how many blocks lie side by
   /// side (the others below them).
   struct Part {
@@ -190,31 +200,35 @@ struct TapsWalk {
     else table.store4(first, {0, 0, 0, 0});
   }
 
-  /// Global memory to registers: a portion of the thread's words of the positions whose entries begin at `first`, each
-  /// pair as `changed` gives it. No branches, so that all loads are under way before the first of them is waited for.
+  /// Global memory to registers: a portion of the thread's quads of the positions whose entries begin at `first`, each
+  /// as `changed` gives it. No branches, so that all loads are under way before the first of them is waited for.
   template <class Lines, class Slots, class Table, int Count, class F>
   INLAY_DEVICE static void fetch(const Slots& slots, Table table, int first, int tile, int thread, int portion,
-                                 std::uint32_t (&words)[Count], F changed) {
-    const int channel = tile * Lines::tile_channels + 2 * Lines::word_of(thread);
+                                 Words2 (&words)[Count], F changed) {
+    const int channel = tile * Lines::tile_channels + 4 * Lines::quad_of(thread);
     INLAY_UNROLL
     for (int i = 0; i < Count; ++i) {
       const Entry entry = table.load4(4 * (first + Lines::position_of(thread, portion * Count + i)));
-      const Pair pair = changed(elements<Lines>(slots, entry, channel));
-      words[i] = pack<P::precision>(pair[0], pair[1]);
+      const Quad quad = changed(elements<Lines>(slots, entry, channel));
+      words[i] = {pack<P::precision>(quad[0], quad[1]), pack<P::precision>(quad[2], quad[3])};
     }
   }
-  /// Two channels.
+  /// Four channels.
   template <class Lines, class Slots>
-  INLAY_DEVICE static Pair elements(const Slots& slots, const Entry& entry, int channel) {
+  INLAY_DEVICE static Quad elements(const Slots& slots, const Entry& entry, int channel) {
     using Prologue = typename Lines::prologue;
-    constexpr bool whole = Lines::channels % Lines::tile_channels == 0, even = Lines::channels % 2 == 0;
-    const bool inside = whole || channel < Lines::channels;
-    const bool next_inside = even ? inside : channel + 1 < Lines::channels;
-    const int first = inside ? channel : 0, next = even || next_inside ? first + 1 : first;
-    const Context<Slots> at_first{slots, entry[0], 0, entry[1], entry[2], first};
-    const Context<Slots> at_next{slots, entry[0], 0, entry[1], entry[2], next};
-    const float low = at_first.run(Prologue{}), high = at_next.run(Prologue{});
-    return {inside && entry[3] != 0 ? low : 0.0f, next_inside && entry[3] != 0 ? high : 0.0f};
+    auto inside = [&](int c) { return Lines::channels % Lines::tile_channels == 0 || c < Lines::channels; };
+    const Context<Slots> first{slots, entry[0], 0, entry[1], entry[2], 0};
+    Quad values;
+    if constexpr (Lines::channels % 4 == 0) {
+      values = first.further(inside(channel) ? channel : 0).run4(Prologue{});
+    } else {
+      INLAY_UNROLL
+      for (int e = 0; e < 4; ++e) values[e] = first.further(inside(channel + e) ? channel + e : 0).run(Prologue{});
+    }
+    INLAY_UNROLL
+    for (int e = 0; e < 4; ++e) values[e] = inside(channel + e) && entry[3] != 0 ? values[e] : 0.0f;
+    return values;
   }
 
   /// Global to shared memory: the step from position `to` on, the entries of whose positions begin at `first`.
@@ -236,32 +250,26 @@ struct TapsWalk {
     }
   }
 
-  INLAY_DEVICE static void add(Side& side, const Pair& pair) {
-    side.of_channel[0] += pair[0];
-    side.of_channel[1] += pair[1];
+  INLAY_DEVICE static void add(Side& side, const Quad& quad) {
+    INLAY_UNROLL
+    for (int e = 0; e < 4; ++e) side.of_channel[e] += quad[e];
   }
-  /// The thread's words of the step of dy from position `first` on, which has been copied.
+  /// The thread's quads of the step of dy from position `first` on, which has been copied.
   template <class Words>
   INLAY_DEVICE static void add_to_side(Words words, int first, int thread, Side& side) {
-    const int word = Dy::word_of(thread);
     INLAY_UNROLL
     for (int i = 0; i < Dy::each; ++i) {
-      const int chunk = Dy::chunk_at(Dy::position_of(thread, i), word / 4);
-      const std::uint32_t pair = words[first * Dy::words + 4 * chunk + word % 4];
-      add(side, unpack<P::precision>(pair));
+      const Words2 pairs = words.load2(Dy::word_at(first, thread, i));
+      const Pair low = unpack<P::precision>(pairs[0]), high = unpack<P::precision>(pairs[1]);
+      add(side, {low[0], low[1], high[0], high[1]});
     }
   }
 
   /// Registers to shared memory: a portion of the step from position `first` on, a multiple of 8.
   template <class Lines, class Words, int Count>
-  INLAY_DEVICE static void place(Words words, int first, int thread, int portion,
-                                 const std::uint32_t (&of_position)[Count]) {
-    const int word = Lines::word_of(thread);
+  INLAY_DEVICE static void place(Words words, int first, int thread, int portion, const Words2 (&quads)[Count]) {
     INLAY_UNROLL
-    for (int i = 0; i < Count; ++i) {
-      const int chunk = Lines::chunk_at(Lines::position_of(thread, portion * Count + i), word / 4);
-      words[first * Lines::words + 4 * chunk + word % 4] = of_position[i];
-    }
+    for (int i = 0; i < Count; ++i) words.store2(Lines::word_at(first, thread, portion * Count + i), quads[i]);
   }
 
   /// sums += x * dy for the positions of dy from `dy_first` on; the first tap begins at position `x_first` of x.
