@@ -72,17 +72,15 @@ void check_taps(const char* what, int samples) {
   }
 }
 
-/// Do the lanes of each warp write their words to 32 banks, and does a warp load the chunks of 8 positions, wherever
-/// they begin, from different banks?
+/// Do the lanes of each half of a warp write their pairs of words to 32 banks, and does a warp load the chunks of 8
+/// positions, wherever they begin, from different banks?
 template <class Lines, int Threads, int Positions>
 bool banks_of_positions_differ() {
-  for (int first = 0; first < Threads; first += 32)
+  for (int first = 0; first < Threads; first += 16)
     for (int i = 0; i < Lines::each; ++i) {
       std::set<int> banks;
-      for (int thread = first; thread < first + 32; ++thread) {
-        const int word = Lines::word_of(thread);
-        banks.insert((4 * Lines::chunk_at(Lines::position_of(thread, i), word / 4) + word % 4) % 32);
-      }
+      for (int thread = first; thread < first + 16; ++thread)
+        for (int word = 0; word < 2; ++word) banks.insert((Lines::word_at(0, thread, i) + word) % 32);
       if (banks.size() != 32) return false;
     }
   for (int first = 0; first < Positions; ++first)

@@ -229,6 +229,10 @@ struct TensorWalk : TensorTiles<C> {
       for (int e = 0; e < each; ++e) pixels[e] = P::pixel(own_depth + e, samples);
       INLAY_UNROLL
       for (int i = 0; i < S::rows / 8; ++i) {
+        if (P::tapped <= S::rows && 8 * i >= P::tapped) {  // rows of a tile that has all of them
+          a[i] = 0;
+          continue;
+        }
         const Tap tap = entry<Tap>(table, first_line + 8 * i);
         a[i] = word([&](int e) { return element_of_a<C>(slots, pixels[e], tap, at.group); });
       }

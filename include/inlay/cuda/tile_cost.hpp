@@ -32,13 +32,14 @@ struct BlockWork {
 
 namespace estimate {
 
-// Instructions that a thread spends on one element, counted by eye in the kernels' inner loops; those of finishing in
-// what the compiler makes for sm_90a.
-inline constexpr double gathering = 16;  // found by its tap and pixel
-inline constexpr double in_quads = 4;    // of a halo tile, four neighbours at a time
-inline constexpr double copying = 1.5;   // as it lies
-inline constexpr double streaming = 8;   // of TapsTile's positions, found in a table
+// Instructions that a thread spends on one element (or step), counted in the inner loops of the seed network's training
+// step as compiled for sm_90a.
+inline constexpr double gathering = 28;  // found by its tap and pixel
+inline constexpr double in_quads = 18;   // of a halo tile, four neighbours at a time
+inline constexpr double copying = 4;     // as it lies
+inline constexpr double streaming = 12;  // of TapsTile's positions, found in a table
 inline constexpr double weighing = 6;    // of the weights
+inline constexpr double stepping = 80;   // of a step along the depth on tensor cores, loads of fragments included
 inline constexpr double finishing = 12;  // of the result, four columns at a time
 inline constexpr double finishing_alone = 40;
 
@@ -84,7 +85,10 @@ constexpr BlockWork block_work(int samples) {
     constexpr int sums = S::rows_each * S::columns_each;
     const double depth = P::depth_of_each(samples);
     work.multiply_adds = depth * S::rows * S::columns;
-    double of_a = depth * S::rows, bringing = P::a_copied ? e::copying : e::gathering;
+    // On tensor cores, rows that a tile only pads are not gathered.
+    constexpr bool pads = P::weights && P::precision != Precision::fp32 && !P::a_copied && P::tapped < S::rows;
+    double of_a = depth * (pads ? ceil_divide(P::tapped, 8) * 8 : S::rows);
+    double bringing = P::a_copied ? e::copying : e::gathering;
     const double weighing = P::b_copied ? e::copying : P::weights ? e::gathering : e::weighing;
     const double weight = P::weights || P::b_copied ? element : 4;  // bytes
     int under_way = S::rows * S::depth / S::threads;                // words of A and B that wait in registers
@@ -97,6 +101,7 @@ constexpr BlockWork block_work(int samples) {
       under_way += S::rows_each + S::columns_each + S::columns * S::depth / S::threads;
     } else {
       // A warp loads 16 rows of each band, and all columns; a warpgroup's products read these for each band.
+      work.instructions = depth / S::depth * S::threads * e::stepping;
       work.warp_loads = depth * element * (S::threads / 32) * (16 * S::passes + S::columns);
       work.warpgroup_loads = depth * element * S::passes * (S::band + S::columns);
       under_way = 4 * S::passes + S::columns * S::depth / S::threads;
