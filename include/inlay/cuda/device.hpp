@@ -1,8 +1,8 @@
-// What kernels may use: indices, barriers, warp operations, checked views of memory, mathematics. Intrinsics are
-// here, in tensor_core.hpp, warpgroup.hpp, async_copy.hpp and box_copy.hpp only. Each has two bodies: nvcc's below, where each name
-// is one instruction and views are plain pointers, and the emulator's (INLAY_CUDA_EMULATOR, for g++ and clang++), where
-// the same kernel runs on the CPU, a fibre per thread, and defects are reported: access out of bounds, shared memory
-// read before it was written, barriers that not all threads reach, data races in shared memory.
+// What kernels may use: indices, barriers, warp operations, checked views of memory, mathematics. Intrinsics are here,
+// in tensor_core.hpp, warpgroup.hpp, async_copy.hpp and box_copy.hpp only. Each has two bodies: nvcc's below, where
+// each name is one instruction and views are plain pointers, and the emulator's (INLAY_CUDA_EMULATOR, for g++ and
+// clang++), where the same kernel runs on the CPU, a fibre per thread, and defects are reported: access out of bounds,
+// shared memory read before it was written, barriers that not all threads reach, data races in shared memory.
 //
 //   struct Scale {
 //     static constexpr int threads = 256;                       // if given: the block size, known to the compiler

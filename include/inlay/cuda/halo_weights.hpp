@@ -10,7 +10,6 @@
 // thread brings four neighbours at a time.
 #pragma once
 
-#include <inlay/cuda/box_copy.hpp>
 #include <inlay/cuda/halo_tile.hpp>
 #include <inlay/cuda/tensor_tiles.hpp>
 
@@ -36,32 +35,22 @@ struct HaloWeights {
 
   static constexpr bool boxed = copied && taps_each == 1;
   static constexpr int lines = transposed ? S::depth : S::columns, line_chunks = transposed ? S::columns / 8 : 4;
-  static constexpr int box_chunks = line_chunks < 8 ? line_chunks : 8, boxes = line_chunks / box_chunks;
+  using Boxes = typename Tiles::template LineBoxes<lines, line_chunks, transposed>;
 
-  /// Of R x S planes: where the depth is contiguous, rows are input channels, otherwise those of the depth.
+  /// Of R x S planes of C rows.
   template <class Slots>
   static TensorMap map(const Slots& slots) {
     using Load = PlainLoad<typename C::b>;
-    return tensor_map({.data = slots.data[Load::slot],
-                       .count = slots.count[Load::slot],
-                       .extents = {Halo::G::K, Halo::G::C, P::taps},
-                       .strides = {Halo::G::K, Halo::G::C * Halo::G::K},
-                       .row = 8 * box_chunks,
-                       .rows = lines});
+    return Boxes::map(slots.data[Load::slot], slots.count[Load::slot], Halo::G::K, Halo::G::C, Halo::G::K, P::taps);
   }
   /// Starts to copy a step's, by one thread.
   INLAY_DEVICE static void copy_boxes(const TensorMap& from, const Place& at, int step,
                                       const BoxBarriers<2, true>& barriers) {
-    const auto chunks = shared_array<Chunk>(0, Halo::bytes / 16);
     const int barrier = modulo(step, 2), in_slab = modulo(step, slab_steps), tap = quotient(in_slab, of_tap);
     const int channel = quotient(step, slab_steps) * Halo::slab_channels + modulo(in_slab, of_tap) * S::depth;
-    const int column = at.column_tile * S::columns;
     barriers.expect(barrier, Halo::weight_bytes);
-    INLAY_UNROLL
-    for (int box = 0; box < boxes; ++box)
-      barriers.copy(
-          barrier, chunks, first_chunk(step) + box * lines * box_chunks, from,
-          transposed ? BoxPlace{column + 64 * box, channel, tap} : BoxPlace{channel, column, P::taps - 1 - tap});
+    Boxes::copy(barriers, barrier, shared_array<Chunk>(0, Halo::bytes / 16), first_chunk(step), from, channel,
+                at.column_tile * S::columns, backward ? P::taps - 1 - tap : tap);
   }
 
   /// Global memory to registers, or to shared memory when the thread has waited for that.

@@ -9,6 +9,7 @@
 // The four warps lie below each other: warp w computes 16 rows of each band of 64, and all columns.
 #pragma once
 
+#include <inlay/cuda/box_copy.hpp>
 #include <inlay/cuda/integers.hpp>
 #include <inlay/cuda/operands.hpp>
 #include <inlay/cuda/tensor_core.hpp>
@@ -60,6 +61,32 @@ struct TensorTiles {
     if constexpr (Chunks > 8) line += quotient(c, 8) * S::depth;
     return line * together + (modulo(c, together) ^ modulo(quotient(line, 8 / together), together));
   }
+
+  /// `Lines` lines of `Chunks` chunks, of columns or, if `Transposed`, of depths, as boxes of up to 128 bytes of each.
+  template <int Lines, int Chunks, bool Transposed>
+  struct LineBoxes {
+    static constexpr int together = Chunks < 8 ? Chunks : 8, boxes = Chunks / together;
+
+    /// Of an array in rows, which lie in planes, each right behind the one before.
+    static TensorMap map(const void* data, std::int64_t elements, std::int64_t columns, std::int64_t rows,
+                         std::int64_t row_stride, std::int64_t planes = 1) {
+      return tensor_map({.data = data,
+                         .count = elements,
+                         .extents = {columns, rows, planes},
+                         .strides = {row_stride, rows * row_stride},
+                         .row = 8 * together,
+                         .rows = Lines});
+    }
+    /// Starts to copy those from a depth and a column (or row of A) of a plane on, to chunk `first` and further.
+    template <class Barriers>
+    INLAY_DEVICE static void copy(const Barriers& barriers, int barrier, const Shared<Chunk>& chunks, int first,
+                                  const TensorMap& from, int depth, int column, int plane) {
+      INLAY_UNROLL
+      for (int box = 0; box < boxes; ++box)
+        barriers.copy(barrier, chunks, first + box * Lines * together, from,
+                      Transposed ? BoxPlace{column + 64 * box, depth, plane} : BoxPlace{depth, column, plane});
+    }
+  };
 
   /// A thread's word of every line that it brings, and the first of these.
   template <bool AlongDepth>

@@ -9,7 +9,6 @@
 // goes word by word to where it would lie otherwise.
 #pragma once
 
-#include <inlay/cuda/box_copy.hpp>
 #include <inlay/cuda/gradient_scale.hpp>
 #include <inlay/cuda/tensor_tiles.hpp>
 
@@ -36,27 +35,7 @@ struct TensorWalk : TensorTiles<C> {
     INLAY_HOST_DEVICE static constexpr int own_line(int thread, int i) { return thread / chunks + i * apart; }
     INLAY_HOST_DEVICE static constexpr bool has(int line) { return count % apart == 0 || line < count; }
 
-    // The same as boxes of up to 128 bytes of each line.
-    static constexpr int box_chunks = chunks < 8 ? chunks : 8, boxes = chunks / box_chunks;
-
-    static TensorMap map(const void* data, std::int64_t elements, std::int64_t columns, std::int64_t rows,
-                         std::int64_t row_stride, std::int64_t planes = 1) {
-      return tensor_map({.data = data,
-                         .count = elements,
-                         .extents = {columns, rows, planes},
-                         .strides = {row_stride, rows * row_stride},
-                         .row = 8 * box_chunks,
-                         .rows = count});
-    }
-    /// Starts to copy a tile to chunk `first` and further. It begins at `depth` (of the plane) and at `other`.
-    template <class Barriers>
-    INLAY_DEVICE static void copy_boxes(const TensorMap& from, int depth, int other, int plane, int first,
-                                        const Barriers& barriers, int barrier) {
-      INLAY_UNROLL
-      for (int box = 0; box < boxes; ++box)
-        barriers.copy(barrier, all_chunks(), first + box * count * box_chunks, from,
-                      transposed ? BoxPlace{other + 64 * box, depth, plane} : BoxPlace{depth, other, plane});
-    }
+    using Boxes = typename Tiles::template LineBoxes<count, chunks, transposed>;
   };
   using A = Lines<S::rows, !P::weights, P::a_copied>;
   using B = Lines<S::columns, P::mode == Mode::data_gradient, P::b_copied>;
@@ -93,15 +72,15 @@ struct TensorWalk : TensorTiles<C> {
     Maps maps{};
     if constexpr (a_boxed) {
       constexpr int slot = PlainLoad<typename C::a>::slot;
-      maps.a = A::map(slots.data[slot], slots.count[slot], P::tap_channels, pixels, a_stride);
+      maps.a = A::Boxes::map(slots.data[slot], slots.count[slot], P::tap_channels, pixels, a_stride);
     }
     if constexpr (b_boxed) {
       constexpr int slot = PlainLoad<typename C::b>::slot;
       const void* data = slots.data[slot];
       const std::int64_t count = slots.count[slot];
-      if constexpr (P::weights) maps.b = B::map(data, count, G::K, pixels, dy_stride);
-      else if constexpr (P::mode == Mode::forward) maps.b = B::map(data, count, G::K, P::tapped, G::K);
-      else maps.b = B::map(data, count, G::K, G::C, G::K, P::taps);
+      if constexpr (P::weights) maps.b = B::Boxes::map(data, count, G::K, pixels, dy_stride);
+      else if constexpr (P::mode == Mode::forward) maps.b = B::Boxes::map(data, count, G::K, P::tapped, G::K);
+      else maps.b = B::Boxes::map(data, count, G::K, G::C, G::K, P::taps);
     }
     return maps;
   }
@@ -162,12 +141,12 @@ struct TensorWalk : TensorTiles<C> {
   INLAY_DEVICE static void copy_boxes(const Maps& maps, const Place& at, int depth, int first, const Barriers& barriers,
                                       int barrier) {
     barriers.expect(barrier, box_bytes);
-    if constexpr (a_boxed) A::copy_boxes(maps.a, depth, at.row_tile * S::rows, 0, first, barriers, barrier);
+    const auto chunks = all_chunks();
+    if constexpr (a_boxed) A::Boxes::copy(barriers, barrier, chunks, first, maps.a, depth, at.row_tile * S::rows, 0);
     if constexpr (b_boxed) {
-      constexpr bool by_taps = P::mode == Mode::data_gradient;
-      const int tap = by_taps ? quotient(depth, P::tap_channels) : 0;
-      B::copy_boxes(maps.b, depth - tap * P::tap_channels, at.column_tile * S::columns, tap, first + a_chunks, barriers,
-                    barrier);
+      const int tap = P::mode == Mode::data_gradient ? quotient(depth, P::tap_channels) : 0;
+      B::Boxes::copy(barriers, barrier, chunks, first + a_chunks, maps.b, depth - tap * P::tap_channels,
+                     at.column_tile * S::columns, tap);
     }
   }
 
