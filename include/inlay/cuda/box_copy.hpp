@@ -12,25 +12,24 @@
 
 #include <inlay/cuda/device.hpp>
 #include <inlay/cuda/tensor_map.hpp>
+#include <inlay/cuda/warpgroup.hpp>
+
+namespace inlay::cuda {
+
+/// Are there such copies? Where there are not, a kernel must not ask for any.
+INLAY_DEVICE bool has_box_copies() { return has_warpgroups(); }
+
+}  // namespace inlay::cuda
 
 #if defined(__CUDACC__)
 
 namespace inlay::cuda {
 
-/// Are there such copies? Where there are not, the functions below do nothing.
-INLAY_DEVICE bool has_box_copies() {
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-  return true;
-#else
-  return false;
-#endif
-}
-
 /// Makes chunk i a barrier that boxes can arrive at, once the threads of the block have met.
 INLAY_DEVICE void begin_arrivals([[maybe_unused]] const Shared<Chunk>& barriers, [[maybe_unused]] int i) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(barriers.address(i)) : "memory");
-  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+  fence_shared_writes();
 #endif
 }
 

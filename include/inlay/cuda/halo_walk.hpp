@@ -24,8 +24,8 @@ struct HaloWalk : TensorTiles<C> {
   /// Which operands come as boxes where the device copies such?
   static constexpr bool a_boxed = false, b_boxed = Weights::boxed, boxed = b_boxed;
   using Maps = std::conditional_t<boxed, TensorMaps, NoMaps>;
-  static constexpr int barriers_first = Halo::bytes;                    // byte; one for each of two steps
-  static constexpr int floats = Halo::bytes / 4 + (boxed ? 2 * 4 : 0);  // of shared memory
+  static constexpr int barriers_first = Halo::bytes;                              // byte
+  static constexpr int floats = (barriers_first + Weights::Barriers::bytes) / 4;  // of shared memory
   static constexpr int slab_steps = Weights::slab_steps;
   static constexpr int all_steps = Halo::slabs * slab_steps;
 
@@ -42,7 +42,7 @@ struct HaloWalk : TensorTiles<C> {
     const int first = begin * all_steps / P::tapped, end = end_depth * all_steps / P::tapped;
     const Rows rows(at, samples);
     typename Weights::Registers weights;
-    const BoxBarriers<2, boxed> barriers(barriers_first);
+    const typename Weights::Barriers barriers(barriers_first);
     auto fetch = [&](int step) {
       if constexpr (boxed)
         if (has_box_copies()) {

@@ -34,6 +34,7 @@ struct HaloWeights {
   static constexpr int slab_steps = ceil_divide(P::taps * of_tap, taps_each);
 
   static constexpr bool boxed = copied && taps_each == 1;
+  using Barriers = BoxBarriers<2, boxed>;  // one for each of two steps
   static constexpr int lines = transposed ? S::depth : S::columns, line_chunks = transposed ? S::columns / 8 : 4;
   using Boxes = typename Tiles::template LineBoxes<lines, line_chunks, transposed>;
 
@@ -44,8 +45,7 @@ struct HaloWeights {
     return Boxes::map(slots.data[Load::slot], slots.count[Load::slot], Halo::G::K, Halo::G::C, Halo::G::K, P::taps);
   }
   /// Starts to copy a step's, by one thread.
-  INLAY_DEVICE static void copy_boxes(const TensorMap& from, const Place& at, int step,
-                                      const BoxBarriers<2, true>& barriers) {
+  INLAY_DEVICE static void copy_boxes(const TensorMap& from, const Place& at, int step, const Barriers& barriers) {
     const int barrier = modulo(step, 2), in_slab = modulo(step, slab_steps), tap = quotient(in_slab, of_tap);
     const int channel = quotient(step, slab_steps) * Halo::slab_channels + modulo(in_slab, of_tap) * S::depth;
     barriers.expect(barrier, Halo::weight_bytes);

@@ -153,10 +153,11 @@ struct BlockCycles {
 
 constexpr BlockCycles block_cycles(const BlockWork& work, const DeviceSpec& device) {
   const Multiprocessors& on = device.multiprocessors;
-  const bool has_boxes = on.warpgroup_share > 0;  // which are compiled where those are
+  const bool has_warpgroups = on.warpgroup_share > 0;  // and so copies boxes
   const double each = on.count * on.clock;
-  const double issue = (work.instructions - (has_boxes ? work.box_instructions : 0)) / estimate::instructions_a_cycle;
-  const bool by_warpgroups = on.warpgroup_share > 0 && work.warpgroup_loads > 0;
+  const double issue =
+      (work.instructions - (has_warpgroups ? work.box_instructions : 0)) / estimate::instructions_a_cycle;
+  const bool by_warpgroups = has_warpgroups && work.warpgroup_loads > 0;
   const double traffic = work.placed + (by_warpgroups ? work.warpgroup_loads : work.warp_loads);
   BlockCycles cycles{0, traffic / estimate::shared_bytes_a_cycle, work.brought / estimate::cache_bytes_a_cycle, issue};
   if (work.precision == Precision::fp32 || device.tensor_flops == 0) {  // instructions like others

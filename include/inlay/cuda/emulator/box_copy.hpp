@@ -1,13 +1,10 @@
 // The emulator's body of cuda/box_copy.hpp: boxes are kept aside until a thread waits for them (block.hpp).
 #pragma once
 
-#include <inlay/cuda/emulator/device.hpp>
+#include <inlay/cuda/emulator/warpgroup.hpp>
 #include <inlay/cuda/tensor_map.hpp>
 
 namespace inlay::cuda {
-
-/// The emulated device has them if its compute capability is 9.x.
-inline bool has_box_copies() { return emulator::device().major == 9; }
 
 inline void begin_arrivals(const Shared<Chunk>& barriers, int i) {
   emulator::Machine::mine().begin_arrivals(barriers.address(i));
@@ -36,9 +33,8 @@ inline void copy_box(const Shared<Chunk>& to, int chunk, const TensorMap& from, 
         values[e] = elements[element + (at.row + row) * from.strides[0] + at.plane * from.strides[1]];
       }
       const std::size_t place = to.address(chunk + row * line + c);
-      const std::size_t turned = place ^ (place / 128 % static_cast<std::size_t>(line) * sizeof(Chunk));
-      emulator::Machine::mine().begin_box_copy(turned, reinterpret_cast<const unsigned char*>(values),
-                                               barriers.address(i));
+      emulator::Machine::mine().begin_box_copy(emulator::swizzled(place, static_cast<std::size_t>(2 * from.row)),
+                                               reinterpret_cast<const unsigned char*>(values), barriers.address(i));
     }
 }
 

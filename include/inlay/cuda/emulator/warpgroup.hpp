@@ -17,6 +17,9 @@ inline void fence_shared_writes() { emulator::Machine::mine().fence_writes(); }
 
 namespace emulator {
 
+/// Where byte `at` of shared memory lies if lines of 32, 64 or 128 bytes are swizzled.
+inline std::size_t swizzled(std::size_t at, std::size_t line) { return at ^ (at / 128 % (line / 16) * 16); }
+
 /// B, by its 64 bits (sections "Matrix Descriptor Format", "Strides" and "Canonical Layouts" of the PTX ISA): start,
 /// leading offset and stride in units of 16 bytes from bits 0, 16 and 32 on, 14 bits each; a base offset, which is 0
 /// where patterns begin at multiples of their size, in bits 49 to 51; the swizzle in bits 62 and 63.
@@ -52,7 +55,7 @@ class SharedMatrix {
     std::size_t at = start + across / 8 * stride + across % 8 * line;
     if (Transposed) at += along * size / line * leading + along * size % line;
     else at += along * size;
-    return at ^ (at / 128 % (line / 16) * 16);
+    return swizzled(at, line);
   }
 
   std::size_t start, leading, stride, line;
