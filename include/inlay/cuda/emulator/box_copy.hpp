@@ -18,7 +18,7 @@ inline void expect_bytes(const Shared<Chunk>& barriers, int i, int bytes) {
 
 inline void copy_box(const Shared<Chunk>& to, int chunk, const TensorMap& from, const BoxPlace& at,
                      const Shared<Chunk>& barriers, int i) {
-  if (!has_box_copies()) emulator::report("copy_box on a device that has no such instruction");
+  if (!has_warpgroups()) emulator::report("copy_box on a device that has no such instruction");
   constexpr int each = sizeof(Chunk) / 2;  // elements of a chunk
   const int line = from.row / each;        // chunks
   if (to.address(chunk) % 128 != 0) emulator::report("copies a box to a byte that is not a multiple of 128");
