@@ -64,10 +64,12 @@ struct TileBlocks : TileGrid<Tile, Height, Width> {
   /// Images that share a block.
   static constexpr int samples =
       count < least || count < worth ? images_in(std::max(worth, fitting(80 * 1024)), count) : 1;
-  /// A multiple of Rows: all of small images, otherwise what the second-level cache holds: 1 MiB or more of it come
-  /// with vectors of 16 floats, of smaller ones half is left to the weights.
+  /// Floats of the second-level cache for V and M: 1 MiB or more come with vectors of 16 floats. Of smaller ones half
+  /// is left to the weights, of larger ones as much if they should stay there.
+  static constexpr int cached = (vector_registers == 16 ? 32 : stay_cached(WeightFloats) ? 112 : 224) * 1024;
+  /// A multiple of Rows: all of small images, otherwise what the second-level cache holds.
   static constexpr int block = [] {
-    int tiles = fitting((vector_registers == 32 ? 224 : 32) * 1024) / Rows * Rows;
+    int tiles = fitting(cached) / Rows * Rows;
     if (tiles < least) tiles = least;
     return samples > 1 || tiles > count ? round_up(samples * count, Rows) : tiles;
   }();
