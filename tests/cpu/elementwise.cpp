@@ -63,12 +63,12 @@ TEST_CASE("transposed operands are read lane by lane") {
 TEST_CASE("scatter puts a pooled value at its index, and gather takes it from there") {
   constexpr int H = 4, W = 6, C = 21;
   using Pooled = Image<H / 2, W / 2, C>;
-  using Spread =
-      Elementwise<Extents<1, H, W, C>, true,
-                  Body<Scatter<0, Element::f32, 1, MaxPool<2, 2>, Pooled>, Store<2, Element::f32, Image<H, W, C>, 0>>>;
-  using Collect = Elementwise<
-      Extents<1, H / 2, W / 2, C>, true,
-      Body<Gather<0, Element::f32, 1, MaxPool<2, 2>, Image<H, W, C>, Pooled>, Store<2, Element::f32, Pooled, 0>>>;
+  using Spread = Elementwise<
+      Extents<1, H, W, C>, true,
+      Body<Scatter<0, Element::f32, 1, Element::u8, MaxPool<2, 2>, Pooled>, Store<2, Element::f32, Image<H, W, C>, 0>>>;
+  using Collect = Elementwise<Extents<1, H / 2, W / 2, C>, true,
+                              Body<Gather<0, Element::f32, 1, Element::u8, MaxPool<2, 2>, Image<H, W, C>, Pooled>,
+                                   Store<2, Element::f32, Pooled, 0>>>;
   constexpr int count = H * W * C;
   auto d = random_argument(count / 4, 3);
   auto index = random_bytes(count / 4, 3, 4);

@@ -127,7 +127,7 @@ void check_pooled(int samples, int threads) {
 
 /// dy read through max pooling's gradient, scatter(d, index), and, if Masked, relu's: where y > 0.
 template <class L, int D, int I>
-using Scattered = Scatter<D, Element::f32, I, MaxPool<2, 2>, Image<L::P / 2, L::Q / 2, L::K>>;
+using Scattered = Scatter<D, Element::f32, I, Element::u8, MaxPool<2, 2>, Image<L::P / 2, L::Q / 2, L::K>>;
 template <class L, bool Masked, int D, int I, int Y>
 using Unpooled = std::conditional_t<Masked,
                                     Body<Scattered<L, D, I>, Load<Y, Element::f32, Image<L::P, L::Q, L::K>>,

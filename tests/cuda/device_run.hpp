@@ -28,10 +28,11 @@ inline std::vector<float> random_floats(int count, std::uint32_t seed) {
 /// An argument of a kernel, in elements of any type.
 struct Argument {
   std::vector<unsigned char> bytes;
-  int element_size;
+  int element_bits;
 
   template <class T>
-  Argument(const std::vector<T>& values) : bytes(values.size() * sizeof(T)), element_size(sizeof(T)) {
+  Argument(const std::vector<T>& values, int bits = 8 * sizeof(T))
+      : bytes(values.size() * sizeof(T)), element_bits(bits) {
     std::memcpy(bytes.data(), values.data(), bytes.size());
   }
 };
@@ -51,7 +52,7 @@ std::vector<std::vector<float>> run_slots(int samples, const std::vector<Argumen
     buffers.emplace_back(arguments[i].bytes.size());
     buffers.back().upload(arguments[i].bytes, stream);
     slots.data[i] = buffers.back().data();
-    slots.count[i] = static_cast<std::int64_t>(arguments[i].bytes.size()) / arguments[i].element_size;
+    slots.count[i] = std::ssize(arguments[i].bytes) * 8 / arguments[i].element_bits;
   }
   cuda::DeviceBuffer<float> scratch(static_cast<std::size_t>(Runner::scratch_bytes(samples)) / 4 + 1);
   Runner::run(stream, slots, samples, scratch.view());

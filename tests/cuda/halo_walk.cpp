@@ -51,10 +51,10 @@ using ForwardPooled = kernel::Contraction<
     kernel::Epilogue<Write<2, Y<G>>, kernel::MaxPool<Height, Width>, Write<3, Pooled<G, Height, Width>>>>;
 /// dy is what pooling by 2 x 2 makes of its gradient.
 template <class G>
-using DataGradientPooled =
-    kernel::Contraction<Mode::data_gradient, G, true,
-                        kernel::Body<kernel::Scatter<0, Element::f32, 3, kernel::MaxPool<2, 2>, Pooled<G, 2, 2>>>,
-                        Read<1, Weights<G>>, kernel::Epilogue<Write<2, X<G>>>>;
+using DataGradientPooled = kernel::Contraction<
+    Mode::data_gradient, G, true,
+    kernel::Body<kernel::Scatter<0, Element::f32, 3, Element::u8, kernel::MaxPool<2, 2>, Pooled<G, 2, 2>>>,
+    Read<1, Weights<G>>, kernel::Epilogue<Write<2, X<G>>>>;
 
 double at(const std::vector<float>& v, int i) { return double{v[static_cast<std::size_t>(i)]}; }
 

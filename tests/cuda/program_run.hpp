@@ -40,7 +40,7 @@ struct Case {
 };
 
 inline std::vector<unsigned char> bytes_of(const Values& values, Element element) {
-  std::vector<unsigned char> bytes(values.size() * static_cast<std::size_t>(size_of(element)));
+  std::vector<unsigned char> bytes(static_cast<std::size_t>(bytes_of(element, std::ssize(values))));
   for (std::size_t i = 0; i < values.size(); ++i) {
     const float f = static_cast<float>(values[i]);
     const auto integer = static_cast<std::int32_t>(values[i]);

@@ -22,6 +22,10 @@ using NormalisedNet =
                    nn::Residual<nn::Conv2D<5, 3, nn::Same, nn::NoBias>, nn::BatchNormalization<>>, nn::MaxPooling2D<2>,
                    nn::BatchNormalization<>, nn::Flatten, nn::Dense<3>>;
 
+template <int Channels, int Window>
+using PooledNet =
+    nn::Sequential<nn::Input<8, 8, 2>, nn::Conv2D<Channels, 3>, nn::MaxPooling2D<Window>, nn::Flatten, nn::Dense<3>>;
+
 /// How far the plan with narrow values strays from the graph with a rounding behind each of them, and how far those
 /// roundings move the results.
 struct Strayed {
@@ -75,7 +79,10 @@ void check_elements_of_steps(const auto& plan) {
           const Step& step = plan.steps[i];
           const bool in_memory = step.kind == StepKind::load || step.kind == StepKind::store ||
                                  step.kind == StepKind::scatter || step.kind == StepKind::gather;
-          if (in_memory) CHECK(step.element == plan.values[plan.bindings[launch.bindings.first + step.slot]].element);
+          auto element = [&](int slot) { return plan.values[plan.bindings[launch.bindings.first + slot]].element; };
+          if (in_memory) CHECK(step.element == element(step.slot));
+          if (step.kind == StepKind::scatter || step.kind == StepKind::gather)
+            CHECK(step.index_element == element(step.index_slot));
         }
     }
 }
@@ -114,13 +121,27 @@ TEST_CASE("images and features of a batch become bf16, and of what is kept nothi
   for (const Value& v : Narrow::plan.values) {
     if (v.storage == Storage::rounded) continue;
     const bool large = v.storage == Storage::arena && v.batched && v.count > small_value;
-    if (v.element == Element::u8 || v.element == Element::i32) continue;
+    if (v.element == Element::u8 || v.element == Element::i32 || v.element == Element::u2) continue;
     CAPTURE(v.node);
     CHECK(v.element == (large ? Element::bf16 : Element::f32));
     narrow_values += v.element == Element::bf16;
   }
   CHECK(narrow_values >= 6);  // three activations and their gradients
   for (const Value& v : Wide::plan.values) CHECK(v.element != Element::bf16);
+}
+
+TEST_CASE("places in windows of up to four elements take two bits where four channels fill a byte") {
+  auto packed = []<class Net>() {
+    int values = 0;
+    for (const Value& v : Program<test::Training<Net>, Element::bf16>::plan.values) values += v.element == Element::u2;
+    return values;
+  };
+  CHECK(packed.operator()<PooledNet<8, 2>>() == 1);
+  CHECK(packed.operator()<PooledNet<8, 3>>() == 0);
+  CHECK(packed.operator()<PooledNet<6, 2>>() == 0);
+  for (const Value& v : Narrow::plan.values)
+    if (v.element == Element::u2) CHECK(v.bytes() == 14 * 14 * 64 / 4);
+  for (const Value& v : Wide::plan.values) CHECK(v.element != Element::u2);
 }
 
 TEST_CASE("what a product reads as it is becomes f16, and no gradient") {
@@ -219,15 +240,16 @@ TEST_CASE("the seed network's training step moves half the bytes, in half the ar
   constexpr std::int64_t after = narrow.read.per_sample + narrow.written.per_sample;
   CAPTURE(before);
   CAPTURE(after);
-  CHECK(after < 0.51 * static_cast<double>(before));  // images and pooling indices are bytes in both
-  CHECK(after >= before / 2);
+  constexpr std::int64_t places = 3 * 14 * 14 * 64;  // of pooling: written once, read twice; bytes before
+  CHECK(after < before / 2);
+  CHECK(after >= before / 2 - places / 4);
   // Weights are read by forward passes and by all data gradients but the first convolution's.
   constexpr std::int64_t weights = 9 * 1 * 32 + 9 * 32 * 64 + 9 * 64 * 64 + 14 * 14 * 64 * 64 + 64 * 10;
   CHECK(narrow.read.shared == wide.read.shared - 2 * (2 * weights - 9 * 1 * 32));
   CHECK(narrow.written.shared == wide.written.shared + 2 * weights);
   CHECK(Narrow::plan.arena_bytes_per_sample < 0.52 * static_cast<double>(Wide::plan.arena_bytes_per_sample));
   CHECK(explain(Wide{}).find("moved: 2399.5 KB") != std::string::npos);
-  CHECK(explain(Narrow{}).find("moved: 1220.4 KB") != std::string::npos);
+  CHECK(explain(Narrow{}).find("moved: 1192.2 KB") != std::string::npos);
 }
 
 TEST_CASE("in fp16 the seed network's training step moves half the bytes of its activations and weights") {
@@ -235,8 +257,8 @@ TEST_CASE("in fp16 the seed network's training step moves half the bytes of its 
   CHECK(half.read.shared == narrow.read.shared);
   CHECK(half.written.shared == narrow.written.shared);
   constexpr std::int64_t saved = wide.written.per_sample - half.written.per_sample;
-  CHECK(saved == 2 * (28 * 28 * 32 + 28 * 28 * 64 + 14 * 14 * 64));
-  CHECK(explain(Half{}).find("moved: 1697.1 KB") != std::string::npos);
+  CHECK(saved == 2 * (28 * 28 * 32 + 28 * 28 * 64 + 14 * 14 * 64) + 14 * 14 * 64 * 3 / 4);  // and places
+  CHECK(explain(Half{}).find("moved: 1668.9 KB") != std::string::npos);
 }
 
 TEST_CASE("all readers of a narrow value read the same rounded number") {

@@ -13,7 +13,7 @@ Strayed stray_on_cpu(const ExpectedRun& run, int threads) {
   cpu::Executor<P> executor(threads);
   for (std::size_t i = 0; i < run.inputs.size(); ++i) {
     const Element element = run.graph.inputs[static_cast<int>(i)].element;
-    std::vector<char> bytes(run.inputs[i].size() * static_cast<std::size_t>(size_of(element)));
+    std::vector<char> bytes(static_cast<std::size_t>(bytes_of(element, std::ssize(run.inputs[i]))));
     for (std::size_t k = 0; k < run.inputs[i].size(); ++k) {
       const auto integer = static_cast<std::int32_t>(run.inputs[i][k]);
       const auto number = static_cast<float>(run.inputs[i][k]);

@@ -32,7 +32,7 @@ inline Numbers random_inputs(const Graph& graph, int samples, std::uint32_t seed
   std::uniform_real_distribution<float> real(-1, 1);
   for (const Input& input : graph.inputs) {
     const std::int64_t count = input.shape.count() * (input.batched ? samples : 1);
-    std::vector<char> bytes(static_cast<std::size_t>(count * size_of(input.element)));
+    std::vector<char> bytes(static_cast<std::size_t>(bytes_of(input.element, count)));
     reference::Values values, absolute;
     for (std::int64_t i = 0; i < count; ++i) {
       if (input.element == Element::f32) {

@@ -9,13 +9,18 @@
 
 namespace inlay {
 
-enum class Element : std::uint8_t { f32, u8, i32, bf16, f16 };
+/// u2: 0 to 3, four to a byte; the first is in its lowest bits.
+enum class Element : std::uint8_t { f32, u8, i32, bf16, f16, u2 };
 
 /// Is a number rounded when it is stored?
 constexpr bool is_narrow(Element element) { return element == Element::bf16 || element == Element::f16; }
 
-/// Bytes of one stored element.
-constexpr int size_of(Element element) { return element == Element::u8 ? 1 : is_narrow(element) ? 2 : 4; }
+/// Bits of one stored element.
+constexpr int bits_of(Element element) {
+  return element == Element::u2 ? 2 : element == Element::u8 ? 8 : is_narrow(element) ? 16 : 32;
+}
+/// Bytes of `count` stored elements, the last one whole.
+constexpr std::int64_t bytes_of(Element element, std::int64_t count) { return (count * bits_of(element) + 7) / 8; }
 
 namespace detail {
 template <Element>
@@ -39,6 +44,10 @@ struct StorageOf<Element::bf16> {
 template <>
 struct StorageOf<Element::f16> {
   using type = Float16;
+};
+template <>
+struct StorageOf<Element::u2> {
+  using type = std::uint8_t;
 };
 template <class T>
 struct ElementOf;
@@ -64,7 +73,7 @@ struct ElementOf<Float16> {
 };
 }  // namespace detail
 
-/// The C++ type that stores an element: float, std::uint8_t, std::int32_t, Bfloat16 or Float16.
+/// The C++ type that stores an element (of u2 four): float, std::uint8_t, std::int32_t, Bfloat16 or Float16.
 template <Element E>
 using storage_t = typename detail::StorageOf<E>::type;
 

@@ -89,7 +89,7 @@ struct Context {
     return Which == 0 ? value : index;
   }
   template <int S, Element E, int IndexSlot, class Pool, class I>
-  INLAY_INLINE V step(kernel::Scatter<S, E, IndexSlot, Pool, I>, const V*) const {
+  INLAY_INLINE V step(kernel::Scatter<S, E, IndexSlot, Element::u8, Pool, I>, const V*) const {
     auto window = [&](int p, int q, int r, int t) INLAY_LAMBDA {  // in which the pixel is at (r, t)
       const std::int64_t place = std::int64_t{p} * I::s1 + std::int64_t{q} * I::s2 + i3;
       const V d = read<1>(at<E>(S, I::sample, place));
@@ -114,7 +114,7 @@ struct Context {
     return position < size ? 0 : (position - size) / stride + 1;
   }
   template <int S, Element E, int IndexSlot, class Pool, class I, class J>
-  INLAY_INLINE V step(kernel::Gather<S, E, IndexSlot, Pool, I, J>, const V*) const {
+  INLAY_INLINE V step(kernel::Gather<S, E, IndexSlot, Element::u8, Pool, I, J>, const V*) const {
     const auto* x = at<E>(S, I::sample, 0);
     const std::uint8_t* which = at<Element::u8>(IndexSlot, J::sample, offset<J>());
     auto element = [&](int lane) {

@@ -16,7 +16,7 @@ struct Expansion {
   static constexpr bool is_one = false;
 };
 template <int S, int IndexSlot, class Pool, class I>
-struct Expansion<kernel::Body<kernel::Scatter<S, Element::f32, IndexSlot, Pool, I>>> {
+struct Expansion<kernel::Body<kernel::Scatter<S, Element::f32, IndexSlot, Element::u8, Pool, I>>> {
   static constexpr bool is_one = Pool::tiles;
 
   /// Row h, which has Width pixels of Channels, `pitch` floats apart.
@@ -76,11 +76,12 @@ struct PaddedImage {
                     Channels % lanes == 0) {
         Expansion<Prologue>::template expand<Width, Channels>(image - FirstColumn * channels, channels, slots, sample,
                                                               h);
-      } else for (int w = before; w < behind; ++w) {
-        float* pixel = image + (w * StepW - FirstColumn) * channels;
-        run_row<Prologue, Channels>(slots, sample, 0, h, w, 0, Channels, no_input,
-                                    [&](int c, auto v) INLAY_LAMBDA { write(pixel + c, v); });
-      }
+      } else
+        for (int w = before; w < behind; ++w) {
+          float* pixel = image + (w * StepW - FirstColumn) * channels;
+          run_row<Prologue, Channels>(slots, sample, 0, h, w, 0, Channels, no_input,
+                                      [&](int c, auto v) INLAY_LAMBDA { write(pixel + c, v); });
+        }
       for (int i = right * channels; i < columns * channels; ++i) image[i] = 0;
     }
   }
@@ -103,7 +104,7 @@ struct NoRows {
 };
 template <int S, Element E, class I>
 struct Rows {
-  static constexpr int row_bytes = I::s1 * size_of(E), pixel_bytes = I::s2 * size_of(E);
+  static constexpr int row_bytes = bytes_of(E, I::s1), pixel_bytes = bytes_of(E, I::s2);
   static char* at(const Slot* slots, int sample, int row) {
     return slots[S].data + sample * slots[S].sample_bytes + std::int64_t{row} * row_bytes;
   }

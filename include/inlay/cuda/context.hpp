@@ -23,7 +23,7 @@ struct Slots {
 
   template <Element E>
   INLAY_DEVICE Global<storage_t<E>> view(int slot) const {
-    return {static_cast<storage_t<E>*>(data[slot]), count[slot]};
+    return {static_cast<storage_t<E>*>(data[slot]), E == Element::u2 ? count[slot] / 4 : count[slot]};
   }
 };
 
@@ -64,6 +64,19 @@ struct Accumulator {
   }
 };
 
+/// The largest of the values that it is called with, and at which place that was; the first of equal ones.
+INLAY_DEVICE void take_larger(float value, int place, bool first, float& largest, float& where) {
+  if (!first && !(value > largest)) return;
+  largest = value;
+  where = static_cast<float>(place);
+}
+/// The same of four channels.
+INLAY_DEVICE void take_larger(const Vector<float, 4>& values, int place, bool first, Vector<float, 4>& largest,
+                              Vector<float, 4>& where) {
+  INLAY_UNROLL
+  for (int e = 0; e < 4; ++e) take_larger(values[e], place, first, largest[e], where[e]);
+}
+
 template <class Slots>
 struct Context {
   const Slots& slots;
@@ -82,7 +95,10 @@ struct Context {
   template <int S, Element E, class I, int R>
   INLAY_DEVICE float step(kernel::Store<S, E, I, R>, const float* r) const {
     const storage_t<E> stored = round_to<storage_t<E>>(r[R]);
-    slots.template view<E>(S)[offset<I>()] = stored;
+    const std::int64_t to = offset<I>();
+    if constexpr (E == Element::u2)
+      replace_bits(&slots.template view<E>(S)[to >> 2], 3 << 2 * (to & 3), stored << 2 * (to & 3));
+    else slots.template view<E>(S)[to] = stored;
     return widen(stored);
   }
   template <std::uint32_t Bits>
@@ -97,23 +113,23 @@ struct Context {
   INLAY_DEVICE float step(kernel::Result<Which>, const float*) const {
     return Which == 0 ? value : index;
   }
-  template <int S, Element E, int IndexSlot, class Pool, class I>
-  INLAY_DEVICE float step(kernel::Scatter<S, E, IndexSlot, Pool, I>, const float*) const {
+  template <int S, Element E, int IndexSlot, Element IndexE, class Pool, class I>
+  INLAY_DEVICE float step(kernel::Scatter<S, E, IndexSlot, IndexE, Pool, I>, const float*) const {
     if constexpr (Pool::tiles) {
-      return scattered<S, E, IndexSlot, Pool, I>(i1 / Pool::height, i2 / Pool::width);
+      return scattered<S, E, IndexSlot, IndexE, Pool, I>(i1 / Pool::height, i2 / Pool::width);
     } else {
       const int row = i1 + Pool::pad_top, column = i2 + Pool::pad_left;
       float sum = 0;
       for (int p = first_window(row, Pool::height, Pool::stride_h); p <= row / Pool::stride_h && p < Pool::rows; ++p)
         for (int q = first_window(column, Pool::width, Pool::stride_w);
              q <= column / Pool::stride_w && q < Pool::columns; ++q)
-          sum += scattered<S, E, IndexSlot, Pool, I>(p, q);
+          sum += scattered<S, E, IndexSlot, IndexE, Pool, I>(p, q);
       return sum;
     }
   }
-  template <int S, Element E, int IndexSlot, class Pool, class I, class J>
-  INLAY_DEVICE float step(kernel::Gather<S, E, IndexSlot, Pool, I, J>, const float*) const {
-    const int which = slots.template view<Element::u8>(IndexSlot)[offset<J>()];
+  template <int S, Element E, int IndexSlot, Element IndexE, class Pool, class I, class J>
+  INLAY_DEVICE float step(kernel::Gather<S, E, IndexSlot, IndexE, Pool, I, J>, const float*) const {
+    const int which = index_at<IndexE>(IndexSlot, offset<J>());
     return load<E>(S, offset<I>(i1 * Pool::stride_h - Pool::pad_top + which / Pool::width,
                                 i2 * Pool::stride_w - Pool::pad_left + which % Pool::width));
   }
@@ -178,14 +194,21 @@ struct Context {
  private:
   template <Element E>
   INLAY_DEVICE float load(int slot, std::int64_t i) const {
-    return widen<storage_t<E>>(slots.template view<E>(slot)[i]);
+    if constexpr (E == Element::u2) return static_cast<float>(index_at<E>(slot, i));
+    else return widen<storage_t<E>>(slots.template view<E>(slot)[i]);
+  }
+  /// The place in its window that an element of u8 or u2 names.
+  template <Element E>
+  INLAY_DEVICE int index_at(int slot, std::int64_t i) const {
+    if constexpr (E == Element::u2) return slots.template view<E>(slot)[i >> 2] >> 2 * (i & 3) & 3;
+    else return slots.template view<E>(slot)[i];
   }
   /// What window (p, q) gives to the pixel.
-  template <int S, Element E, int IndexSlot, class Pool, class I>
+  template <int S, Element E, int IndexSlot, Element IndexE, class Pool, class I>
   INLAY_DEVICE float scattered(int p, int q) const {
     const std::int64_t from = offset<I>(p, q);
     const int row = i1 + Pool::pad_top - p * Pool::stride_h, column = i2 + Pool::pad_left - q * Pool::stride_w;
-    return slots.template view<Element::u8>(IndexSlot)[from] == row * Pool::width + column ? load<E>(S, from) : 0.0f;
+    return index_at<IndexE>(IndexSlot, from) == row * Pool::width + column ? load<E>(S, from) : 0.0f;
   }
   /// The first of the windows along an axis that reach a position.
   INLAY_DEVICE static int first_window(int position, int size, int stride) {
@@ -233,7 +256,7 @@ struct Context {
   template <int Written, int S, Element E, class I>
   requires(lies_in_runs<4, I>) INLAY_DEVICE Vector<float, 4> step4(kernel::Load<S, E, I>, const Vector<float, 4>*,
                                                                    const Vector<float, 4>*)
-  const { return to_floats(slots.template view<E>(S).load4(offset<I>())); }
+  const { return load4<E>(S, offset<I>()); }
   template <int Written, int S, Element E, class I, int R>
   requires(lies_in_runs<4, I>) INLAY_DEVICE Vector<float, 4> step4(kernel::Store<S, E, I, R>, const Vector<float, 4>* r,
                                                                    const Vector<float, 4>*)
@@ -241,21 +264,37 @@ struct Context {
     Vector<storage_t<E>, 4> stored;
     INLAY_UNROLL
     for (int e = 0; e < 4; ++e) stored[e] = round_to<storage_t<E>>(r[R][e]);
-    slots.template view<E>(S).store4(offset<I>(), stored);
+    if constexpr (E == Element::u2)
+      slots.template view<E>(S)[offset<I>() >> 2] =
+          static_cast<std::uint8_t>(stored[0] | stored[1] << 2 | stored[2] << 4 | stored[3] << 6);
+    else slots.template view<E>(S).store4(offset<I>(), stored);
     return to_floats(stored);
   }
-  template <int Written, int S, Element E, int IndexSlot, class Pool, class I>
+  template <int Written, int S, Element E, int IndexSlot, Element IndexE, class Pool, class I>
   requires(lies_in_runs<4, I>&& Pool::tiles) INLAY_DEVICE Vector<float, 4> step4(
-      kernel::Scatter<S, E, IndexSlot, Pool, I>, const Vector<float, 4>*, const Vector<float, 4>*)
+      kernel::Scatter<S, E, IndexSlot, IndexE, Pool, I>, const Vector<float, 4>*, const Vector<float, 4>*)
   const {
     const std::int64_t from = offset<I>(i1 / Pool::height, i2 / Pool::width);
     const int place = i1 % Pool::height * Pool::width + i2 % Pool::width;
-    const auto indices = slots.template view<Element::u8>(IndexSlot).load4(from);
-    const Vector<float, 4> values = to_floats(slots.template view<E>(S).load4(from));
+    const Vector<std::uint8_t, 4> indices = indices_at<IndexE>(IndexSlot, from);
+    const Vector<float, 4> values = load4<E>(S, from);
     Vector<float, 4> result;
     INLAY_UNROLL
     for (int e = 0; e < 4; ++e) result[e] = indices[e] == place ? values[e] : 0.0f;
     return result;
+  }
+  template <Element E>
+  INLAY_DEVICE Vector<std::uint8_t, 4> indices_at(int slot, std::int64_t i) const {
+    if constexpr (E == Element::u2) {
+      const unsigned all = slots.template view<E>(slot)[i >> 2];
+      auto part = [&](int e) { return static_cast<std::uint8_t>(all >> 2 * e & 3); };
+      return {part(0), part(1), part(2), part(3)};
+    } else return slots.template view<E>(slot).load4(i);
+  }
+  template <Element E>
+  INLAY_DEVICE Vector<float, 4> load4(int slot, std::int64_t i) const {
+    if constexpr (E == Element::u2) return to_floats(indices_at<E>(slot, i));
+    else return to_floats(slots.template view<E>(slot).load4(i));
   }
   template <class T>
   INLAY_DEVICE static Vector<float, 4> to_floats(const Vector<T, 4>& v) {

@@ -90,6 +90,14 @@ INLAY_DEVICE std::uint32_t ballot(bool predicate) { return __ballot_sync(detail:
 /// depend on the order; there is none for float, on purpose.
 INLAY_DEVICE int atomic_add(int* address, int value) { return atomicAdd(address, value); }
 
+/// Writes the bits of a byte in global memory that are in `mask`, while other threads may write the others.
+INLAY_DEVICE void replace_bits(std::uint8_t* address, unsigned mask, unsigned bits) {
+  const auto byte = reinterpret_cast<std::uintptr_t>(address);
+  auto* const word = reinterpret_cast<unsigned*>(byte / 4 * 4);
+  atomicAnd(word, ~(mask << 8 * (byte % 4)));
+  atomicOr(word, bits << 8 * (byte % 4));
+}
+
 /// What this thread wrote to global memory before is visible to all before what it writes after.
 INLAY_DEVICE void thread_fence() { __threadfence(); }
 

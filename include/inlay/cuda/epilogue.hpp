@@ -45,17 +45,6 @@ INLAY_DEVICE void finish_pooled(const Slots& slots, Pixel window, int column, co
   context.run4(typename C::epilogue::post{}, results);
 }
 
-INLAY_DEVICE void take_larger(float value, int place, float& largest, float& where) {
-  if (place > 0 && !(value > largest)) return;
-  largest = value;
-  where = static_cast<float>(place);
-}
-INLAY_DEVICE void take_larger(const Vector<float, 4>& values, int place, Vector<float, 4>& largest,
-                              Vector<float, 4>& where) {
-  INLAY_UNROLL
-  for (int e = 0; e < 4; ++e) take_larger(values[e], place, largest[e], where[e]);
-}
-
 /// Main over pooling window `index`, then Post at the pooled coordinates. `sum(place, pixel)` gives the sums, of one
 /// column or of four.
 template <class C, class Slots, class Sum>
@@ -66,7 +55,7 @@ INLAY_DEVICE void finish_window(const Slots& slots, int index, int samples, int 
   decltype(sum(0, first)) largest{}, where{};
   for (int place = 0; place < P::window; ++place) {
     const Pixel pixel{first.sample, first.row + place / P::Pool::width, first.column + place % P::Pool::width};
-    take_larger(finish_pixel<C>(slots, pixel, column, sum(place, pixel), side_sums), place, largest, where);
+    take_larger(finish_pixel<C>(slots, pixel, column, sum(place, pixel), side_sums), place, place == 0, largest, where);
   }
   finish_pooled<C>(slots, {first.sample, first.row / P::Pool::height, first.column / P::Pool::width}, column, largest,
                    where, side_sums);

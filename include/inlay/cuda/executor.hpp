@@ -71,7 +71,7 @@ class Executor {
   /// Input i is read from device memory: all samples one after another, or the only copy of a shared one. Kernels read
   /// four elements at a time: it throws Error where a sample is a multiple of four and the address is not.
   void bind_input(int i, const void* device_data) {
-    check_alignment("input", i, plan().inputs[i].shape.count(), size_of(plan().inputs[i].element), device_data);
+    check_alignment("input", i, plan().inputs[i].shape.count(), plan().inputs[i].element, device_data);
     input(i).data = const_cast<void*>(device_data);
     input(i).gathered = false;
     graphs.clear();
@@ -99,7 +99,7 @@ class Executor {
 
   /// Parameter i lies in device memory: read, and updated in place by training programs. Throws as bind_input does.
   void bind_parameter(int i, float* device_data) {
-    check_alignment("parameter", i, plan().parameters[i].shape.count(), sizeof(float), device_data);
+    check_alignment("parameter", i, plan().parameters[i].shape.count(), Element::f32, device_data);
     parameters.at(static_cast<std::size_t>(i)) = device_data;
     graphs.clear();
     parameters_changed();
@@ -158,7 +158,8 @@ class Executor {
     const int v = plan().outputs[i].value;
     const Value& value = plan().values[v];
     const std::size_t count = static_cast<std::size_t>(value.count * (value.batched ? samples : 1));
-    std::vector<unsigned char> bytes(count * static_cast<std::size_t>(size_of(value.element)));
+    std::vector<unsigned char> bytes(
+        static_cast<std::size_t>(bytes_of(value.element, static_cast<std::int64_t>(count))));
     if (value.storage != Storage::arena)
       throw Error("output " + std::to_string(i) + " is an input or a parameter itself");
     memory.download(bytes, stream, static_cast<std::size_t>(offset(value, last_samples)));
@@ -205,15 +206,15 @@ class Executor {
   static const auto& plan() { return Program::plan; }
   static constexpr auto launches() { return std::make_integer_sequence<int, Program::launches.size>{}; }
 
-  static void check_alignment(const char* what, int i, std::int64_t count, std::size_t element_size, const void* data) {
-    if (count % 4 == 0 && std::bit_cast<std::uintptr_t>(data) % (4 * element_size) != 0)
+  static void check_alignment(const char* what, int i, std::int64_t count, Element element, const void* data) {
+    const auto four = static_cast<std::uintptr_t>(bytes_of(element, 4));
+    if (count % 4 == 0 && std::bit_cast<std::uintptr_t>(data) % four != 0)
       throw Error(std::string(what) + " " + std::to_string(i) + " lies at an address that is no multiple of " +
-                  std::to_string(4 * element_size) +
-                  " bytes, four elements, which kernels read at once: copy it to one");
+                  std::to_string(four) + " bytes, four elements, which kernels read at once: copy it to one");
   }
 
   Source& input(int i) { return inputs.at(static_cast<std::size_t>(i)); }
-  static std::int64_t input_bytes(int i) { return plan().inputs[i].shape.count() * size_of(plan().inputs[i].element); }
+  static std::int64_t input_bytes(int i) { return bytes_of(plan().inputs[i].element, plan().inputs[i].shape.count()); }
 
   /// Input i lies in a buffer of the executor's own, which is large enough afterwards (and empty if it was not).
   void make_room(int i, int samples) {

@@ -149,10 +149,10 @@ constexpr Amount bytes_node_by_node(const P& plan) {
   for (int i = 0; i < plan.nodes.size; ++i) {
     const Node& n = plan.nodes.data[i];
     if (is_leaf(n.op) || n.op == Op::reshape) continue;
-    bytes.add(n.shape.count() * size_of(n.element), n.batched);
+    bytes.add(bytes_of(n.element, n.shape.count()), n.batched);
     for (int k = 0; k < n.operand_count; ++k) {
       const Node& o = plan.nodes.data[n.operands[k]];
-      if (!is_leaf(o.op) || is_stored_leaf(o.op)) bytes.add(o.shape.count() * size_of(o.element), o.batched);
+      if (!is_leaf(o.op) || is_stored_leaf(o.op)) bytes.add(bytes_of(o.element, o.shape.count()), o.batched);
     }
   }
   return bytes;

@@ -241,6 +241,7 @@ class Emitter {
       step.element = stored_element(n.operands[0]);
       step.slot = slot(place, value_of(roles.data[n.operands[0]].base));
       step.index_slot = slot(place, value_of(roles.data[n.operands[1]].base));
+      step.index_element = stored_element(n.operands[1]);
       step.window = n.window;
       const Shape& image = n.op == Op::scatter ? n.shape : operand.shape;
       if (!n.window.tiles(image.extents[0], image.extents[1])) {

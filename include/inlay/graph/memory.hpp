@@ -162,7 +162,7 @@ constexpr Plan memory(Plan plan) {
   plan.unplanned_bytes_per_sample = 0;
   for (const Node& node : plan.nodes)
     if (node.batched && node.op != Op::input && node.op != Op::reshape)
-      plan.unplanned_bytes_per_sample += detail::Arena::rounded(node.shape.count() * size_of(node.element));
+      plan.unplanned_bytes_per_sample += detail::Arena::rounded(bytes_of(node.element, node.shape.count()));
   return plan;
 }
 

@@ -11,7 +11,8 @@
 //          (cuda/gradient_scale.hpp), and no other launch that reads them.
 //
 // Everything that outlives a step or adds up over the batch (parameters, optimiser state, their gradients, statistics)
-// stays f32, as do a program's inputs and outputs. Of weights that contractions read there is a narrow copy beside the
+// stays f32, as do a program's inputs and outputs. Places in windows of pooling, of up to four elements, take two bits
+// each in both, where a pixel's fill whole bytes. Of weights that contractions read there is a narrow copy beside the
 // parameter, which every tile of a result reads again.
 #pragma once
 
@@ -43,22 +44,29 @@ constexpr List<bool> multiplied_as_they_are(const Graph& graph) {
   return multiplied;
 }
 
+/// Do the places that it finds take two bits each, those of a pixel's channels whole bytes?
+constexpr bool packs(const Node& max_index) {
+  return max_index.window.height * max_index.window.width <= 4 &&
+         max_index.shape.extents[max_index.shape.rank - 1] % 4 == 0;
+}
+
 }  // namespace detail
 
 /// Says of all nodes that may be so that they are stored as `stored` if they are, and of all parameters that are
 /// weights that contractions read them so.
 constexpr void narrow(Graph& graph, Element stored, int small = small_value) {
-  List<bool> wide(graph.nodes.size, false);
+  List<bool> given(graph.nodes.size, false), wide(graph.nodes.size, false);
+  for (const Output& output : graph.outputs) given.data[detail::viewed(graph, output.node)] = true;
   if (stored == Element::f16) {
     const List<bool> multiplied = detail::multiplied_as_they_are(graph);
     for (int i = 0; i < graph.nodes.size; ++i) wide.data[i] = !multiplied.data[i];
   }
-  for (const Output& output : graph.outputs) wide.data[detail::viewed(graph, output.node)] = true;
   for (int i = 0; i < graph.nodes.size; ++i) {
     Node& n = graph.nodes.data[i];
     if (n.op == Op::reshape) n.element = graph.nodes.data[n.operands[0]].element;
-    else if (n.batched && n.element == Element::f32 && !is_leaf(n.op) && n.shape.count() > small && !wide.data[i])
-      n.element = stored;
+    else if (is_leaf(n.op) || !n.batched || given.data[i]) continue;
+    else if (n.op == Op::max_index && detail::packs(n)) n.element = Element::u2;
+    else if (n.element == Element::f32 && n.shape.count() > small && !wide.data[i]) n.element = stored;
   }
   for (const Node& n : graph.nodes) {
     if (n.op != Op::contraction || n.mode == Mode::weight_gradient) continue;

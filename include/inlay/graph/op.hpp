@@ -15,7 +15,7 @@ enum class Op : std::uint8_t {
   batch_size,   ///< the number of samples of this run, as a number
   map,          ///< elementwise function of one to three operands that broadcast
   contraction,  ///< conv2d, matmul and their two gradients
-  max_index,    ///< position of the maximum in each pooling window, row-major in the window (u8)
+  max_index,    ///< position of the maximum in each pooling window, row-major in the window (u8, or u2: narrow.hpp)
   gather,     ///< gather(x, index): the element of each window that index names; max pooling is gather(x, max_index(x))
   scatter,    ///< scatter(d, index): d at the position that index names in each window, zero elsewhere
   reduction,  ///< over axes and, if asked, over the batch; reduced axes keep extent 1

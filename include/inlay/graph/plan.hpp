@@ -30,8 +30,9 @@ struct Step {
   StepKind kind = StepKind::result;
   MapOp map = MapOp::copy;
   Element element = Element::f32;
-  int slot = 0;                     // load, store, scatter, gather, lookup, channels, accumulate, total
-  int index_slot = 0;               // scatter, gather
+  int slot = 0;        // load, store, scatter, gather, lookup, channels, accumulate, total
+  int index_slot = 0;  // scatter, gather
+  Element index_element = Element::u8;
   int registers[3] = {0, 0, 0};     // apply; store, accumulate: the first; random: keys; lookup: row and column
   int which = 0;                    // iota: axis; result, random, accumulate, total: which; channels: first
   ReduceOp reduce = ReduceOp::sum;  // total: of what; accumulate: squared_deviations if that is wanted, too
@@ -89,7 +90,7 @@ struct Value {
   int first = 0, last = 0;   // launches between which it lives
   std::int64_t offset = -1;  // arena: bytes; batched values at offset * samples within the batched part
 
-  constexpr std::int64_t bytes() const { return count * size_of(element); }
+  constexpr std::int64_t bytes() const { return bytes_of(element, count); }
 };
 
 struct PlanOutput {

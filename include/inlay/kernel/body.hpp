@@ -64,7 +64,7 @@ struct MaxPool {
 
 /// Max pooling's gradient, read in place: the sum of the pooled values `d` over the windows of Pool in which `index`
 /// names the coordinate. Both are indexed by PooledStrides at the window's row and column.
-template <int Slot, Element E, int IndexSlot, class Pool, class PooledStrides>
+template <int Slot, Element E, int IndexSlot, Element IndexE, class Pool, class PooledStrides>
 struct Scatter {
   static constexpr int slot = Slot, index_slot = IndexSlot;
   static constexpr Element element = E;
@@ -72,7 +72,7 @@ struct Scatter {
 };
 
 /// The element of x that `index` names in the window of the coordinate.
-template <int Slot, Element E, int IndexSlot, class Pool, class InputStrides, class PooledStrides>
+template <int Slot, Element E, int IndexSlot, Element IndexE, class Pool, class InputStrides, class PooledStrides>
 struct Gather {
   static constexpr int slot = Slot, index_slot = IndexSlot;
   static constexpr Element element = E;

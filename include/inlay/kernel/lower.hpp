@@ -25,8 +25,10 @@ consteval auto lower_step() {
   else if constexpr (s.kind == StepKind::constant) return Constant<__builtin_bit_cast(std::uint32_t, s.value)>{};
   else if constexpr (s.kind == StepKind::iota) return Iota<s.which>{};
   else if constexpr (s.kind == StepKind::result) return Result<s.which>{};
-  else if constexpr (s.kind == StepKind::scatter) return Scatter<s.slot, s.element, s.index_slot, Pool, Index>{};
-  else if constexpr (s.kind == StepKind::gather) return Gather<s.slot, s.element, s.index_slot, Pool, Index, Pooled>{};
+  else if constexpr (s.kind == StepKind::scatter)
+    return Scatter<s.slot, s.element, s.index_slot, s.index_element, Pool, Index>{};
+  else if constexpr (s.kind == StepKind::gather)
+    return Gather<s.slot, s.element, s.index_slot, s.index_element, Pool, Index, Pooled>{};
   else if constexpr (s.kind == StepKind::random)
     return Random<s.which, static_cast<int>(s.value), Index, s.registers[0], s.registers[1]>{};
   else if constexpr (s.kind == StepKind::lookup)

@@ -38,7 +38,9 @@ class PlanInterpreter {
     }
     batch_memory = Memory(Values{static_cast<double>(samples)});
     const std::int64_t bytes = plan.arena_bytes_per_sample * samples + plan.arena_bytes_shared;
-    arena = Memory(Values(static_cast<std::size_t>(bytes), std::nan("")));
+    for (const Value& v : plan.values)
+      if (v.element == Element::u2) cell_bits = 2;
+    arena = Memory(Values(static_cast<std::size_t>(8 / cell_bits * bytes), std::nan("")));
     for (int l = 0; l < plan.launches.size; ++l) run(plan.launches.data[l]);
     return result();
   }
@@ -50,7 +52,7 @@ class PlanInterpreter {
     int stage = -1;
     std::int64_t evaluation = -1;  // several: -2
   };
-  /// A cell is an element, or a byte of the arena (whose number is kept at its first byte).
+  /// A cell is an element, or cell_bits of the arena (whose number is kept in its first cell).
   struct Memory {
     Values cells;
     std::vector<int> owner;
@@ -63,11 +65,12 @@ class PlanInterpreter {
   struct Cell {
     Memory* memory;
     std::size_t first;
-    int span;  // bytes, in the arena
+    int span;  // cells, in the arena
   };
 
   const P& plan;
   int samples;
+  int cell_bits = 8;  // of the arena: 2 where values of u2 lie in it
   std::vector<Memory> input_memory, parameter_memory, rounded_memory;
   Memory batch_memory, arena;
   const Launch* launch = nullptr;
@@ -96,9 +99,9 @@ class PlanInterpreter {
       case Storage::sums: fail("sums have no place in memory", value);
       case Storage::arena: break;
     }
-    const int size = size_of(v.element);
+    const int size = bits_of(v.element) / cell_bits;
     const std::int64_t base = v.batched ? v.offset * samples : plan.arena_bytes_per_sample * samples + v.offset;
-    return {&arena, static_cast<std::size_t>(base + element * size), size};
+    return {&arena, static_cast<std::size_t>(8 / cell_bits * base + element * size), size};
   }
 
   double load(int value, std::int64_t element) {
@@ -127,8 +130,8 @@ class PlanInterpreter {
     written = {stage_run, evaluation};
     return c.memory->cells[c.first] = as_stored(v.element, number);
   }
-  void arena_owner(const Cell& c, int byte, int value) {
-    if (c.memory == &arena) arena.owner.at(c.first + static_cast<std::size_t>(byte)) = value;
+  void arena_owner(const Cell& c, int i, int value) {
+    if (c.memory == &arena) arena.owner.at(c.first + static_cast<std::size_t>(i)) = value;
   }
 
   // --- Bodies ------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ class CpuEngine {
   using Prediction = Program<Inference<Net>>;
   static constexpr int number_count = Training::plan.inputs.size - 2;
   static constexpr Element element = Prediction::plan.inputs.data[0].element;
-  static constexpr std::int64_t sample_bytes = Prediction::plan.inputs.data[0].shape.count() * size_of(element);
+  static constexpr std::int64_t sample_bytes = bytes_of(element, Prediction::plan.inputs.data[0].shape.count());
 
   explicit CpuEngine(int threads) : thread_count(threads) {
     for (const Parameter& p : Training::plan.parameters) parameters.emplace_back(p.shape.count() * 4);

@@ -22,7 +22,7 @@ class CudaEngine {
   using Prediction = Program<Inference<Net>, stored_in(Multiplied)>;
   static constexpr int number_count = Training::plan.inputs.size - 2;
   static constexpr std::int64_t sample_bytes =
-      Prediction::plan.inputs.data[0].shape.count() * size_of(Prediction::plan.inputs.data[0].element);
+      bytes_of(Prediction::plan.inputs.data[0].element, Prediction::plan.inputs.data[0].shape.count());
 
   explicit CudaEngine(const cuda::Device& on)
       : device(supporting(on)),

@@ -75,6 +75,10 @@ inline std::uint32_t ballot(bool predicate, const char* file = __builtin_FILE(),
 }
 
 inline int atomic_add(int* address, int value) { return __atomic_fetch_add(address, value, __ATOMIC_RELAXED); }
+inline void replace_bits(std::uint8_t* address, unsigned mask, unsigned bits) {
+  __atomic_fetch_and(address, static_cast<std::uint8_t>(~mask), __ATOMIC_RELAXED);
+  __atomic_fetch_or(address, static_cast<std::uint8_t>(bits), __ATOMIC_RELAXED);
+}
 inline void thread_fence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 namespace detail {
