@@ -29,7 +29,8 @@ void copy_inputs(const void* const* inputs, float* const* destinations) {
       case Element::u8: copy(static_cast<const std::uint8_t*>(inputs[value.index])); break;
       case Element::i32: copy(static_cast<const std::int32_t*>(inputs[value.index])); break;
       case Element::bf16:
-      case Element::f16: break;  // no input is
+      case Element::f16:
+      case Element::u2: break;  // no input is
     }
   }
 }
