@@ -1,5 +1,5 @@
-// Tiles of the seed network's heavy contractions on a GPU: the time of each launch of a training step in each tile that
-// could be asked for, beside what the estimate says that tiles are chosen by (cuda/tile_cost.hpp).
+// The seed network's training step on a GPU: its kernels, with their registers, and the time of each heavy contraction
+// in each tile that could be asked for, beside what the estimate says that tiles are chosen by (cuda/tile_cost.hpp).
 //
 //   cuda_tiles [batch]     by CUDA events, in the precision that it was compiled for (-DPRECISION=bf16)
 #include <inlay/cuda/explain.hpp>
@@ -8,6 +8,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 #include <vector>
 
 #ifndef PRECISION
@@ -25,11 +26,12 @@ using Training = Program<TrainingGraph<Net, Adam, SparseCategoricalCrossentropy,
 
 /// What is known of the device; of an unknown one an H100's rates, on the multiprocessors that it has.
 DeviceSpec spec_of(const cuda::Device& device) {
-  const DeviceSpec known[] = {devices::h100, devices::a100, devices::rtx_4090, devices::t4, devices::t400};
-  const char* const names[] = {"H100", "A100", "4090", "T4", "T400"};
-  for (int i = 0; i < 5; ++i)
-    if (device.name.ends_with(names[i]) || device.name.find(std::string(names[i]) + " ") != std::string::npos)
-      return known[i];
+  const std::pair<const char*, DeviceSpec> known[] = {
+      {"H100", devices::h100}, {"H200", devices::h100},  // with other memory
+      {"A100", devices::a100}, {"4090", devices::rtx_4090}, {"T4", devices::t4}, {"T400", devices::t400},
+  };
+  for (const auto& [name, spec] : known)
+    if (device.name.ends_with(name) || device.name.find(std::string(name) + " ") != std::string::npos) return spec;
   DeviceSpec spec = devices::h100;
   spec.name = "a device that is not known";
   spec.multiprocessors.count = device.multiprocessors;
@@ -79,7 +81,7 @@ void measure(const Arguments<L>& arguments, int batch, const DeviceSpec& device,
               1e6 * cuda::contraction_seconds<Kernel>(batch, device, compiled.registers));
 }
 
-/// Launches with less than a twentieth of all arithmetic are left out, to compile in less than a minute.
+/// Launches with less than a twentieth of all arithmetic are left out, to compile in about a minute.
 template <int L>
 void measure_launch(const Plan& plan, int batch, const DeviceSpec& device, const cuda::Stream& stream) {
   constexpr std::int64_t flops = cost_of_launch(Training::plan, L).flops.per_sample;
@@ -121,6 +123,8 @@ int main(int argc, char** argv) try {
   const DeviceSpec device = bench::spec_of(*query.device);
   std::printf("%s, estimated as %s; %s, batch %d\n\n", query.device->name.c_str(), device.name,
               name_of(bench::precision), batch);
+  std::printf("```text\n%s```\n\n",
+              inlay::cuda::explain<inlay::cuda::Policy{bench::precision}>(bench::Training{}, device, batch).c_str());
   bench::measure_all(batch, device, std::make_integer_sequence<int, bench::Training::plan.launches.size>{});
 } catch (const inlay::Error& error) {
   std::fprintf(stderr, "cuda_tiles: %s\n", error.what());

@@ -1,4 +1,5 @@
-// Inlay's side of `bench/compare/run inference`: predicts on demand, in the words of compare/peers/predicting.py.
+// Inlay's side of `bench/compare/run inference` and, compiled by nvcc, of `bench/compare/gpu`: predicts on demand, in
+// the words of compare/peers/predicting.py.
 //
 //   predict seed.safetensors [folder of the IDX files] [--bf16]       (threads: OMP_NUM_THREADS)
 //   check BATCH PATH, run BATCH SECONDS                       (a line each, on its input)
@@ -18,7 +19,12 @@ using Net = nn::Sequential<nn::Input<28, 28, 1, std::uint8_t>, nn::Rescaling<std
 
 namespace {
 
-constexpr std::size_t images = 256, pixels = 28 * 28;
+#ifdef __CUDACC__
+constexpr Device device = Device::cuda;
+#else
+constexpr Device device = Device::cpu;
+#endif
+constexpr std::size_t images = 1024, pixels = 28 * 28;
 
 /// The q-quantile.
 double quantile(std::vector<double> values, double q) {
@@ -27,11 +33,10 @@ double quantile(std::vector<double> values, double q) {
   return *at;
 }
 
-/// Answers on standard output until standard input ends. Weights: of dense layers.
-template <Precision Weights>
+/// Answers on standard output until standard input ends.
+template <Precision P>
 void serve(const char* weights, const data::Dataset& test) {
-  auto model =
-      compile<Net, Weights>(Adam{}, SparseCategoricalCrossentropy{}, Accuracy{}, {.device = Device::cpu, .verbose = 0});
+  auto model = compile<Net, P>(Adam{}, SparseCategoricalCrossentropy{}, Accuracy{}, {.device = device, .verbose = 0});
   model.load(weights);
   /// The i-th batch of the test images.
   auto predict = [&](std::size_t i, std::size_t size) {

@@ -17,7 +17,7 @@ import numpy as np
 
 from network import SIZE, weights
 
-IMAGES = 256  # so many test images
+IMAGES = 1024  # so many test images
 
 
 def options():
@@ -36,16 +36,22 @@ def options():
 
 
 def test_images(folder):
-    """IMAGES x 28 x 28 x 1, floats in [0, 1]"""
+    """IMAGES x 28 x 28 x 1, bytes"""
     with gzip.open(os.path.join(folder, "t10k-images-idx3-ubyte.gz")) as file:
         pixels = np.frombuffer(file.read(16 + IMAGES * SIZE * SIZE), np.uint8, offset=16)
-    return pixels.reshape(IMAGES, SIZE, SIZE, 1).astype(np.float32) / np.float32(255)
+    return pixels.reshape(IMAGES, SIZE, SIZE, 1)
 
 
 def serve(predictor, arguments, versions):
-    """`predictor(batch_size)` gives a function from images (batch_size x 28 x 28 x 1) to logits (batch_size x 10)."""
-    images = test_images(arguments.data)
+    """`predictor(batch_size)` gives a function from images (batch_size x 28 x 28 x 1, floats in [0, 1]) to logits
+    (batch_size x 10)."""
+    images = test_images(arguments.data).astype(np.float32) / np.float32(255)
     predictors = {size: predictor(size) for size in arguments.batch_sizes}
+    answer(predictors, images, versions)
+
+
+def answer(predictors, images, versions):
+    """`predictors`: by batch size, functions from some of `images` to logits."""
 
     def batches(size):
         return [np.ascontiguousarray(images[i : i + size]) for i in range(0, IMAGES, size)]
