@@ -23,6 +23,7 @@ class CpuEngine {
   static constexpr int number_count = Training::plan.inputs.size - 2;
   static constexpr Element element = Prediction::plan.inputs.data[0].element;
   static constexpr std::int64_t sample_bytes = bytes_of(element, Prediction::plan.inputs.data[0].shape.count());
+  static constexpr int inference_batch = 256;  // samples that are evaluated and predicted at a time
 
   explicit CpuEngine(int threads) : thread_count(threads) {
     for (const Parameter& p : Training::plan.parameters) parameters.emplace_back(p.shape.count() * 4);

@@ -23,6 +23,12 @@ class CudaEngine {
   static constexpr int number_count = Training::plan.inputs.size - 2;
   static constexpr std::int64_t sample_bytes =
       bytes_of(Prediction::plan.inputs.data[0].element, Prediction::plan.inputs.data[0].shape.count());
+  /// Samples that are evaluated and predicted at a time: many, to fill a large GPU, while their values fit 512 MiB.
+  static constexpr int inference_batch = [] {
+    int most = 1024;
+    while (most > 1 && Evaluation::plan.arena_bytes_per_sample * most > 512 << 20) most /= 2;
+    return most;
+  }();
 
   explicit CudaEngine(const cuda::Device& on)
       : device(supporting(on)),

@@ -26,6 +26,7 @@
 #include <inlay/train/cuda_engine.hpp>
 #endif
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 #include <variant>
@@ -149,11 +150,9 @@ class Model {
     const auto* samples = reinterpret_cast<const Sample*>(set.images.data());
     float numbers[loss_number_count + 1];
     loss_numbers(numbers);
-    for (int first = 0; first < set.size(); first += inference_batch) {
-      const int count = set.size() - first < inference_batch ? set.size() - first : inference_batch;
-      const int* labels = set.labels.data() + first;
-      std::visit([&](auto& e) { e.evaluate(samples + first * sample_size, labels, count, numbers); }, engine);
-    }
+    in_batches(set.size(), [&](auto& e, int first, int count) {
+      e.evaluate(samples + first * sample_size, set.labels.data() + first, count, numbers);
+    });
     return logs_of(read());
   }
 
@@ -177,14 +176,9 @@ class Model {
                   std::to_string(sample_size) + " for each");
     const int total = static_cast<int>(samples.size() / static_cast<std::size_t>(sample_size));
     std::vector<float> outputs(static_cast<std::size_t>(total * output_size));
-    for (int first = 0; first < total; first += inference_batch) {
-      const int count = total - first < inference_batch ? total - first : inference_batch;
-      std::visit(
-          [&](auto& e) {
-            e.predict(samples.data() + first * sample_size, count, outputs.data() + first * output_size);
-          },
-          engine);
-    }
+    in_batches(total, [&](auto& e, int first, int count) {
+      e.predict(samples.data() + first * sample_size, count, outputs.data() + first * output_size);
+    });
     return outputs;
   }
 
@@ -235,7 +229,6 @@ class Model {
 
  private:
   friend class ModelLayer<Model>;
-  static constexpr int inference_batch = 256;
 
   /// This model, for callbacks.
   struct Handle : ModelInTraining {
@@ -262,6 +255,17 @@ class Model {
       throw Error("compile: this program was built without CUDA; compile it with nvcc to run on a GPU");
 #endif
     return Engine(std::in_place_type<Cpu>, threads);
+  }
+
+  /// run(engine, first, count) for batches of so many samples as the engine evaluates and predicts at a time.
+  template <class Run>
+  void in_batches(int samples, Run run) {
+    std::visit(
+        [&](auto& e) {
+          for (int first = 0; first < samples; first += e.inference_batch)
+            run(e, first, std::min(samples - first, e.inference_batch));
+        },
+        engine);
   }
 
   void set_weights(const std::string& of, int first, int count, const std::vector<Weight>& weights) {
