@@ -95,6 +95,9 @@ TEST_CASE("explain names the algorithm of each contraction, and the policy's") {
   CHECK(has(fast, "matrix product: conv2d 1x1 64->64"));
   CHECK(has(stated, "direct sums: conv2d 3x3 32->64"));
   CHECK(has(stated, "matrix product with weights in bf16: "));
+  using Kernel = kernel::lowered_t<Program<Inference<Net>>, 0>;
+  constexpr cpu::Blocking blocking = cpu::Chosen<Kernel, cpu::Policy{}>::blocking;
+  CHECK(has(fast, (std::to_string(blocking.rows) + " x " + std::to_string(blocking.vectors)).c_str()));
   MESSAGE(fast);
 }
 TEST_CASE("exact numerics hold 3x3 convolutions to the bound of direct sums") {

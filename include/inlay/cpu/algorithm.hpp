@@ -99,6 +99,13 @@ struct Problem {
   }
 };
 
+/// How a kernel goes about its products: `rows` (pixels, tiles, weights) of so many vectors of channels are summed in
+/// registers, and `block` rows share a pass over the weights; of a weight gradient, so many pixels or tiles are summed
+/// in a pass.
+struct Blocking {
+  int rows, vectors, block;
+};
+
 /// The estimate: cycles of one sample on one thread of a processor that starts two vector operations a cycle.
 namespace estimate {
 

@@ -148,6 +148,7 @@ struct ConvolutionPass {
   static constexpr std::int64_t scratch_floats = round_up(Image::floats, 16) + tile_floats + row_floats;
   static constexpr std::int64_t packed_floats = Groups * Kernel::packed_floats;
   static constexpr int samples_together = 1;
+  static constexpr Blocking blocking{Kernel::tile.pixels, Kernel::tile.vectors, Kernel::tile.pixels};
 
   /// `weight(r, s, c, k)` with k over all output channels.
   template <class Weight>
@@ -225,6 +226,7 @@ struct ConvolutionPass {
 template <class Pass, bool Batched, int Channels, class E, class Side>
 struct ConvolutionRunner : SidedRunner<Batched, Channels, typename E::main, typename E::post, Side> {
   static constexpr bool chunked = Pass::samples_together == 1;
+  static constexpr Blocking blocking = Pass::blocking;
   static constexpr std::int64_t packed_bytes = 4 * Pass::packed_floats;
   static constexpr std::int64_t scratch_bytes = 4 * Pass::scratch_floats;
 
@@ -300,6 +302,12 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, 
   static constexpr Partition partition = Batched ? Partition::reduced : Partition::outputs;
   static constexpr int in = G::C / G::groups, pitch = round_up(G::K, lanes);
   static constexpr std::int64_t weight_floats = std::int64_t{G::R} * G::S * in * pitch;
+  static constexpr bool divided = G::groups > 1 && !is_depthwise<G>;  // into groups, one weight after another
+  using Kernel = DirectWeightGradient<in, is_depthwise<G>, Image::channels, pitch, Image::columns, G::P, G::Q, G::R,
+                                      G::S, G::stride_h, G::stride_w, G::dilation_h, G::dilation_w>;
+  static constexpr Blocking blocking =
+      divided ? Blocking{1, 1, G::P* G::Q}
+              : Blocking{Kernel::taps * Kernel::channels, Kernel::vectors, Kernel::rows* G::Q};
   static constexpr std::int64_t image_floats = round_up(Image::floats, 16);
   static constexpr std::int64_t partial_bytes = Batched ? 4 * (weight_floats + pitch) : 0;
   static constexpr std::int64_t scratch_bytes =
@@ -311,10 +319,8 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, 
     for (int n = first; n < first + count; ++n) {
       Image::template fill<A>(image, slots, n);
       gather(dy, slots, n);
-      if constexpr (G::groups == 1 || is_depthwise<G>) {
-        DirectWeightGradient<in, is_depthwise<G>, Image::channels, pitch, Image::columns, G::P, G::Q, G::R, G::S,
-                             G::stride_h, G::stride_w, G::dilation_h, G::dilation_w>::accumulate(image, dy,
-                                                                                                 memory.partial);
+      if constexpr (!divided) {
+        Kernel::accumulate(image, dy, memory.partial);
       } else {
         grouped(image, dy, memory.partial);
       }

@@ -43,6 +43,7 @@ template <class Weight, class G, int Depth, int Columns, bool Transposed, bool B
 struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E::post, Side> {
   using Sided = SidedRunner<Batched, Columns, typename E::main, typename E::post, Side>;
   using T = MatrixTile<Columns>;
+  static constexpr Blocking blocking{T::rows, T::vectors, T::row_block};
   static constexpr bool chunked = false;
   static constexpr int pixels = G::H * G::W;
   /// Weights that are transposed for few rows cost as much as the product: where there are columns enough, each thread
@@ -259,6 +260,7 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, 
   static constexpr Partition partition = Partition::outputs;
   static constexpr int pixels = G::H * G::W;
   static constexpr int depth = 128;  // rows of samples in a block
+  static constexpr Blocking blocking{T::rows, T::vectors, depth};
   static constexpr int pitch = T::row_block;
   static constexpr int group_width = T::together * T::width;
   static constexpr std::int64_t x_floats = std::int64_t{depth} * pitch, dy_floats = std::int64_t{depth} * group_width;

@@ -189,6 +189,7 @@ struct WinogradPass {
   using Tiles = TileBlocks<Tile, OutH, OutW, rows, frequencies*(Image::channels + out_pitch), packed_floats>;
   using Order = TileOrder<Tiles>;
   static constexpr int samples_together = Tiles::samples;
+  static constexpr Blocking blocking{rows, shape.vectors, Tiles::block};
   using Pool = typename E::pool;
   static constexpr bool pools = Pool::height * Pool::width > 1;
   static constexpr int channels = Image::channels;
@@ -385,6 +386,7 @@ requires(winograd_tile(Choice) >
   static constexpr bool whole_images = Tiles::count <= most, chunked = images == 1;
   static constexpr int block = whole_images ? images * Tiles::count : most;
   static constexpr int tile_pitch = block | 1;
+  static constexpr Blocking blocking{rows, vectors, block};
   static constexpr int ahead = (4 * rows * width + block - 1) / block;  // bytes a step, of what is added to next
 
   static constexpr Partition partition = Partition::reduced;
