@@ -99,7 +99,7 @@ void check_boxes() {
 
 TEST_CASE("boxes arrive with their chunks exchanged, zeros where there is no array") {
   test::on_each_device([] {
-    CHECK(device_has_boxes() == device_copies_boxes());
+    CHECK((device_copies_boxes() || !device_has_boxes()));
     if (!device_has_boxes()) return;
     check_boxes<16, 8>();
     check_boxes<32, 6>();

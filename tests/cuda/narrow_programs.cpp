@@ -109,7 +109,7 @@ double largest_sum(const Graph& graph, int samples, const reference::Result& val
 
 /// Outputs and parameters after a run.
 template <class P, Precision Q>
-std::vector<std::vector<float>> results(const Case& c, int samples) {
+std::vector<std::vector<float>> results_on_device(const Case& c, int samples) {
   Device<P, Q> device(c);
   device.executor.replay(samples);
   std::vector<std::vector<float>> all;
@@ -129,6 +129,18 @@ bool same_bits(const std::vector<std::vector<float>>& a, const std::vector<std::
     if (a[i].size() != b[i].size() || std::memcmp(a[i].data(), b[i].data(), a[i].size() * sizeof(float)) != 0)
       return false;
   return true;
+}
+
+/// The same, on each device that multiplies in its own way: all add up the same products in the same order.
+template <class P, Precision Q>
+std::vector<std::vector<float>> results(const Case& c, int samples) {
+  std::vector<std::vector<float>> all;
+  on_each_device([&] {
+    const auto now = results_on_device<P, Q>(c, samples);
+    CHECK((all.empty() || same_bits(now, all)));
+    all = now;
+  });
+  return all;
 }
 
 /// `unit`: every number of the program is a multiple of it.

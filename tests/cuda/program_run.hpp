@@ -97,22 +97,28 @@ inline double difference(const std::vector<float>& got, const Values& expected) 
   return worst;
 }
 
-/// The worst difference of outputs and parameters after each of `steps` runs, the parameters carried on.
+/// The worst difference of outputs and parameters after each of `steps` runs, the parameters carried on; on each device
+/// that multiplies in its own way.
 template <class P, Precision Multiplied = Precision::fp32>
-double stray(Case c, int samples, int steps = 1, bool replay = false) {
-  Device<P, Multiplied> device(c);
+double stray(const Case& first, int samples, int steps = 1, bool replay = false) {
   const Graph graph = thaw(P::graph);
   double worst = 0;
-  for (int step = 0; step < steps; ++step) {
-    const reference::Result expected = reference::evaluate(graph, samples, c.inputs, c.parameters);
-    if (replay) device.executor.replay(samples);
-    else device.executor.run(samples);
-    for (int i = 0; i < P::plan.outputs.size; ++i)
-      worst = std::max(worst, difference(device.output(i, samples), expected.outputs[static_cast<std::size_t>(i)]));
-    for (int i = 0; i < P::plan.parameters.size; ++i)
-      worst = std::max(worst, difference(device.parameter(i), expected.updated[static_cast<std::size_t>(i)]));
-    c.parameters = expected.updated;
-  }
+  const auto run = [&] {
+    Case c = first;
+    Device<P, Multiplied> device(c);
+    for (int step = 0; step < steps; ++step) {
+      const reference::Result expected = reference::evaluate(graph, samples, c.inputs, c.parameters);
+      if (replay) device.executor.replay(samples);
+      else device.executor.run(samples);
+      for (int i = 0; i < P::plan.outputs.size; ++i)
+        worst = std::max(worst, difference(device.output(i, samples), expected.outputs[static_cast<std::size_t>(i)]));
+      for (int i = 0; i < P::plan.parameters.size; ++i)
+        worst = std::max(worst, difference(device.parameter(i), expected.updated[static_cast<std::size_t>(i)]));
+      c.parameters = expected.updated;
+    }
+  };
+  if (Multiplied == Precision::fp32) run();
+  else on_each_device(run);
   return worst;
 }
 

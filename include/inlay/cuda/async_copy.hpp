@@ -61,7 +61,7 @@ namespace inlay::cuda {
 
 /// Do copies go on in the background? Where they do not, a thread that has many to make had better load several pieces
 /// into registers before it stores the first.
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#if INLAY_BEFORE_SM_80
 inline constexpr bool copies_go_on = false;
 #else
 inline constexpr bool copies_go_on = true;

@@ -176,10 +176,18 @@ INLAY_DEVICE Shared<T> shared_array(int byte_offset, [[maybe_unused]] int count)
 #error "Kernels are compiled by nvcc, or by a C++ compiler with INLAY_CUDA_EMULATOR defined (for tests)."
 #endif
 
+/// Is this the code of an sm_75? The emulator, which computes as an sm_80 or newer, can be told to by 75 as the value
+/// of its macro.
+#if (defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800) || INLAY_CUDA_EMULATOR == 75
+#define INLAY_BEFORE_SM_80 1
+#else
+#define INLAY_BEFORE_SM_80 0
+#endif
+
 namespace inlay::cuda {
 
 /// Bytes of shared memory that the blocks on a multiprocessor have together: those of sm_75 and of sm_80.
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#if INLAY_BEFORE_SM_80
 inline constexpr int multiprocessor_shared_bytes = 64 * 1024;
 #else
 inline constexpr int multiprocessor_shared_bytes = 164 * 1024;
