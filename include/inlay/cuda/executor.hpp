@@ -27,6 +27,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -183,6 +184,17 @@ class Executor {
   static constexpr int longest_graph = std::max(1, 2048 / (Program::launches.size + 1));  // in runs
   static constexpr std::size_t most_graphs = 64;
 
+  /// The first inputs, up to the last that has a batch; and bytes of a sample of input I.
+  static constexpr int batched_inputs = [] {
+    int count = 0;
+    for (int i = 0; i < Program::plan.inputs.size; ++i)
+      if (Program::plan.inputs.data[i].batched) count = i + 1;
+    return count;
+  }();
+  template <int I>
+  static constexpr std::int64_t of_sample = bytes_of(Program::plan.inputs.data[I].element,
+                                                     Program::plan.inputs.data[I].shape.count());
+
   /// Does the program multiply gradients in fp16?
   static constexpr bool scales_gradients = [] {
     for (const Node& root : Program::roots)
@@ -290,14 +302,31 @@ class Executor {
   }
 
   void enqueue_run(int samples) {
-    for (int i = 0; i < plan().inputs.size; ++i)
-      if (input(i).gathered)
-        gather_rows(stream, input(i).source, table.device_cursor(), input(i).data, input_bytes(i), samples);
+    gather(samples, std::make_integer_sequence<int, batched_inputs>{});
     if constexpr (scales_gradients)
       enqueue<SettleScales>(stream, {1}, scale_states.view(), Global<const float>(table.device_batch_size(), 1),
                             Program::launches.size);
     enqueue_launches<false>(samples, launches());
     if (sums != nullptr) table.end_run(stream, device_output(0), device_output(1), {sums, 2});
+  }
+  /// The samples of all gathered inputs.
+  template <int... I>
+  void gather([[maybe_unused]] int samples, std::integer_sequence<int, I...>) {
+    if constexpr (sizeof...(I) > 0) {
+      using Kernel = GatherRows<gather_word_t<of_sample<I>>...>;
+      std::apply(
+          [&](const auto&... parts) {
+            if (const int blocks = Kernel::blocks(parts...); blocks > 0)
+              enqueue<Kernel>(stream, {blocks}, table.device_cursor(), parts...);
+          },
+          std::tuple{gathered<I>(samples)...});
+    }
+  }
+  template <int I>
+  GatherPart<gather_word_t<of_sample<I>>> gathered(int samples) {
+    const Source& source = input(I);
+    if (!source.gathered) return {};
+    return {source.source, source.data, of_sample<I>, samples};
   }
   /// Output i, one number.
   Global<const float> device_output(int i) const {
