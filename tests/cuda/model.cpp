@@ -1,4 +1,6 @@
 // Model on a GPU: an epoch is a few graph launches, and gives the bits of its steps one at a time.
+#include "../temporary_folder.hpp"
+
 #include <inlay/nn/activations.hpp>
 #include <inlay/nn/conv2d.hpp>
 #include <inlay/nn/dense.hpp>
@@ -13,6 +15,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 using namespace inlay;
 
@@ -48,6 +51,54 @@ FitOptions quiet(int epochs, int batch_size) {
 const Callback every_batch = on_train_batch_end([](int, const Logs&) {});
 
 }  // namespace
+
+#if defined(INLAY_CUDA_EMULATOR)
+
+TEST_CASE("a batch that does not fit into the GPU's memory is refused with how many samples would, which then train") {
+  auto& emulated = inlay::cuda::emulator::device();
+  const std::size_t all = emulated.memory;
+  SmallModel model = make_model();
+  const data::Dataset set = noise(4000, 4);
+  model.fit(noise(8, 4), quiet(1, 8));
+  emulated.memory = emulated.used + 400 * 1024;
+  std::string message;
+  try {
+    model.fit(set, quiet(1, 4000));
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  CAPTURE(message);
+  CHECK(message.find("the values of a batch") != std::string::npos);
+  const std::size_t about = message.find("About ");
+  REQUIRE(about != std::string::npos);
+  const int fitting = std::atoi(message.c_str() + about + 6);
+  CHECK(fitting > 8);
+  CHECK(fitting < 4000);
+  CHECK_NOTHROW(model.fit(set, quiet(1, fitting / 2)));
+  emulated.memory = all;
+}
+
+TEST_CASE("when the GPU is lost, training and saving say so, and the last saved weights are intact") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "weights.safetensors";
+  SmallModel model = make_model();
+  const data::Dataset set = noise(16, 4);
+  model.fit(set, quiet(1, 8));
+  model.save(path);
+  const std::vector<Weight> saved = model.get_weights();
+  inlay::cuda::emulator::device().lost = inlay::cuda::cudaErrorECCUncorrectable;
+  const char* const words = "cudaErrorECCUncorrectable";
+  CHECK_THROWS_WITH_AS(model.fit(set, quiet(1, 8)), doctest::Contains(words), Error);
+  CHECK_THROWS_WITH_AS(model.save(path), doctest::Contains("What was saved last is intact"), Error);
+  inlay::cuda::emulator::device().lost = inlay::cuda::cudaSuccess;
+  SmallModel next = make_model();
+  next.load(path);
+  const std::vector<Weight> loaded = next.get_weights();
+  REQUIRE(loaded.size() == saved.size());
+  for (std::size_t i = 0; i < saved.size(); ++i) CHECK(loaded[i].values == saved[i].values);
+}
+
+#endif
 
 TEST_CASE("an epoch on the GPU gives the bits of its steps one at a time, in the order of data::Shuffle") {
   const data::Dataset set = noise(91, 4);  // 11 batches of 8, and 3

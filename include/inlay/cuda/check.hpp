@@ -31,6 +31,11 @@ constexpr const char* advice(cudaError_t status) {
     case cudaErrorIllegalAddress:
       return " A kernel accessed memory that is not its own; run under compute-sanitizer to find it. The process's "
              "CUDA context is lost.";
+    case cudaErrorECCUncorrectable:
+    case cudaErrorLaunchFailure:
+    case cudaErrorUnknown:
+      return " The GPU, or this process's access to it, is lost: see nvidia-smi and the system's log (Xid), then start "
+             "the program again. What was saved last is intact.";
     case cudaErrorLaunchOutOfResources: return " The kernel needs more registers or shared memory than the GPU has.";
     case cudaErrorStreamCaptureUnsupported: return " This cannot be done while a stream is captured into a graph.";
     default: return "";

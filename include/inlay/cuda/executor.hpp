@@ -51,16 +51,23 @@ class Executor {
     }
   }
 
-  /// Makes room for batches of `samples`. Called by run; call it before timing or capturing.
+  /// Makes room for batches of `samples`. Called by run; call it before timing or capturing. Throws CudaError, which
+  /// says how many samples would fit, if there is too little memory; smaller batches can be run after that.
   void reserve(int samples) {
     // Partial sums of a small batch may need more than those of a large one, which is split into fewer parts.
     const auto scratch = static_cast<std::size_t>(scratch_floats(samples, launches()));
     if (samples > capacity) {
       capacity = 0;
-      replace(memory, static_cast<std::size_t>(plan().arena_bytes_per_sample * samples + plan().arena_bytes_shared + 1),
-              "the values of a batch");
-      for (int i = 0; i < plan().inputs.size; ++i)
-        if (input(i).gathered) make_room(i, samples);
+      try {
+        replace(memory,
+                static_cast<std::size_t>(plan().arena_bytes_per_sample * samples + plan().arena_bytes_shared + 1),
+                "the values of a batch");
+        for (int i = 0; i < plan().inputs.size; ++i)
+          if (input(i).gathered) make_room(i, samples);
+      } catch (const CudaError& error) {
+        if (error.status != cudaErrorMemoryAllocation) throw;
+        throw CudaError(error.status, error.what() + what_fits());
+      }
       capacity = samples;
       stale = true;
     }
@@ -244,6 +251,18 @@ class Executor {
     stream.synchronize();
     buffer = DeviceBuffer<T>();
     buffer = DeviceBuffer<T>(count, purpose);
+  }
+
+  /// How large a batch the free memory has room for, partial sums not counted.
+  std::string what_fits() {
+    memory = DeviceBuffer<unsigned char>();
+    std::size_t free = 0, total = 0;
+    check(cudaMemGetInfo(&free, &total), "asking how much device memory is free");
+    std::int64_t each = plan().arena_bytes_per_sample + 1;
+    for (int i = 0; i < plan().inputs.size; ++i)
+      if (input(i).gathered) each += input_bytes(i);
+    const std::int64_t samples = (static_cast<std::int64_t>(free) - plan().arena_bytes_shared) / each;
+    return samples < 1 ? " Not even one sample fits." : " About " + std::to_string(samples) + " samples fit.";
   }
 
   template <int... L>

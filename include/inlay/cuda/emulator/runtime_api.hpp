@@ -1,7 +1,7 @@
 // As much of the CUDA run-time library as runtime.hpp calls, under the same names, on host memory: streams run at
 // once and in order, unless they are captured; then nothing runs until the graph is launched. Fresh memory is
 // filled with 0xff (float NaN), so that what a kernel forgets to write shows. `device()` lets tests change
-// the emulated machine: no driver, an old driver, little memory.
+// the emulated machine: no driver, an old driver, little memory, a device that is lost.
 #pragma once
 
 #include <chrono>
@@ -24,9 +24,12 @@ enum cudaError_t {
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
   cudaErrorNoKernelImageForDevice = 209,
+  cudaErrorECCUncorrectable = 214,
   cudaErrorIllegalAddress = 700,
   cudaErrorLaunchOutOfResources = 701,
+  cudaErrorLaunchFailure = 719,
   cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorUnknown = 999,
 };
 
 inline const char* cudaGetErrorName(cudaError_t error) {
@@ -38,9 +41,12 @@ inline const char* cudaGetErrorName(cudaError_t error) {
     case cudaErrorNoDevice: return "cudaErrorNoDevice";
     case cudaErrorInvalidDevice: return "cudaErrorInvalidDevice";
     case cudaErrorNoKernelImageForDevice: return "cudaErrorNoKernelImageForDevice";
+    case cudaErrorECCUncorrectable: return "cudaErrorECCUncorrectable";
     case cudaErrorIllegalAddress: return "cudaErrorIllegalAddress";
     case cudaErrorLaunchOutOfResources: return "cudaErrorLaunchOutOfResources";
+    case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
     case cudaErrorStreamCaptureUnsupported: return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorUnknown: break;
   }
   return "cudaErrorUnknown";
 }
@@ -66,6 +72,7 @@ struct Calls {
 struct Device {
   int count = 1, driver_version = 13000, major = 7, minor = 5;
   bool has_kernel_image = true;
+  cudaError_t lost = cudaSuccess;  // what everything that uses it fails with
   std::size_t memory = std::size_t{4} << 30, used = 0;
   Calls calls;
   std::map<void*, std::size_t> allocations;
@@ -138,6 +145,7 @@ cudaError_t cudaMalloc(T** memory, std::size_t bytes) {
   emulator::Device& device = emulator::device();
   const std::lock_guard guard(device.lock);
   *memory = nullptr;
+  if (device.lost != cudaSuccess) return device.lost;
   if (bytes == 0) return cudaSuccess;
   if (bytes > device.memory - device.used) return cudaErrorMemoryAllocation;
   void* got = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
@@ -164,6 +172,7 @@ inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes
                                    cudaStream_t stream) {
   emulator::device().calls.uploads += kind == cudaMemcpyHostToDevice;
   emulator::device().calls.downloads += kind == cudaMemcpyDeviceToHost;
+  if (emulator::device().lost != cudaSuccess) return emulator::device().lost;
   emulator::enqueue(stream, [=] {
     if (bytes) std::memcpy(to, from, bytes);
   });
@@ -183,7 +192,7 @@ inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
 inline cudaError_t cudaStreamDestroy(cudaStream_t stream) { return delete stream, cudaSuccess; }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   ++emulator::device().calls.waits;
-  return stream && stream->captured ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+  return stream && stream->captured ? cudaErrorStreamCaptureUnsupported : emulator::device().lost;
 }
 inline cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
   *status = stream && stream->captured ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
@@ -209,6 +218,7 @@ inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return delete graph, cu
 inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) { return delete executable, cudaSuccess; }
 inline cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   ++emulator::device().calls.graph_launches;
+  if (emulator::device().lost != cudaSuccess) return emulator::device().lost;
   for (const auto& work : *executable) emulator::enqueue(stream, work);
   return cudaSuccess;
 }
