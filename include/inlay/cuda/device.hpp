@@ -186,12 +186,10 @@ INLAY_DEVICE Shared<T> shared_array(int byte_offset, [[maybe_unused]] int count)
 
 namespace inlay::cuda {
 
-/// Bytes of shared memory that the blocks on a multiprocessor have together: those of sm_75 and of sm_80.
-#if INLAY_BEFORE_SM_80
-inline constexpr int multiprocessor_shared_bytes = 64 * 1024;
-#else
-inline constexpr int multiprocessor_shared_bytes = 164 * 1024;
-#endif
+/// Bytes of shared memory that the blocks on a multiprocessor have together: those of sm_75 and of sm_80. Types of
+/// kernels must not depend on what is compiled for: the host's code is the same for all.
+inline constexpr int sm_80_shared_bytes = 164 * 1024;
+inline constexpr int multiprocessor_shared_bytes = INLAY_BEFORE_SM_80 ? 64 * 1024 : sm_80_shared_bytes;
 
 /// The thread's lane in its warp of 32, and its warp in the block.
 INLAY_DEVICE int lane() { return thread_index() % 32; }

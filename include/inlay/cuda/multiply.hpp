@@ -25,23 +25,24 @@ struct Multiply {
   using Walk = std::conditional_t<P::precision == Precision::fp32, SimtWalk<C>,
                                   std::conditional_t<has_halo_tile<C>, HaloWalk<C>, TensorWalk<C>>>;
   static constexpr int threads = S::threads;
-  /// With tensor cores three blocks of at most 168 registers, two of 255 where half of those are sums, or as many as
-  /// there is shared memory for.
-  static constexpr int sums_each = S::rows * S::columns / threads, register_blocks = sums_each <= 64 ? 3 : 2;
+  /// Blocks for whose registers a multiprocessor should have room: two of 255 a thread, half of them sums, three of 168
+  /// or, without tensor cores, four of 128. (Left to itself, ptxas may spill for the sake of a fifth.)
+  static constexpr int sums_each = S::rows * S::columns / threads;
+  static constexpr bool few_sums = P::precision == Precision::fp32 && sums_each <= 32;
+  static constexpr int register_blocks = sums_each > 64 ? 2 : few_sums ? 4 : 3;
 
   /// Columns that a thread finishes, or stores partial sums of, at a time. It updates weights one by one, and finishes
   /// so what has too many sums by channel to keep those of four columns in registers.
-  static constexpr bool fits_sums = sums_each + 16 * P::summed <= (register_blocks == 3 ? 96 : 176);
+  static constexpr bool fits_sums = sums_each + 16 * P::summed <= (register_blocks == 2 ? 176 : 96);
   static constexpr int together = P::columns % 4 == 0 && (P::split || (!P::weights && fits_sums)) ? 4 : 1;
 
   static constexpr int pitch = Walk::stage_pitch, stage = S::band * pitch;
   static constexpr int of_side_sums = 3 * threads * (P::summed > 0 ? together : 1);  // floats
   static constexpr int memory = std::max(Walk::floats, std::max(stage, of_side_sums));
   static constexpr int shared_bytes = 4 * memory;
-  static constexpr int memory_blocks = multiprocessor_shared_bytes / shared_bytes;
-  static constexpr int least_blocks = P::precision == Precision::fp32   ? 0
-                                      : memory_blocks < register_blocks ? memory_blocks
-                                                                        : register_blocks;
+  /// So many of these, if it has so many bytes of shared memory.
+  static constexpr int blocks_within(int bytes) { return std::min(bytes / shared_bytes, register_blocks); }
+  static constexpr int least_blocks = blocks_within(multiprocessor_shared_bytes);
   static_assert(threads % S::columns == 0 && memory >= Walk::side_parts * S::columns);
 
   /// Block (row tile, column tile, group * parts + part).
