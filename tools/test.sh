@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds everything and runs every test: `sh tools/test.sh`. Installs missing Debian packages when run as root. CUDA
-# sources are compiled too where nvcc is on PATH or in /usr/local/cuda/bin, and run where there is a GPU. The library's
-# own tests, but for the longest to compile, are then built and run a second time with clang++.
+# sources are compiled too where nvcc is on PATH or in /usr/local/cuda/bin, and run where there is a GPU. The tests of
+# the CPU's kernels, training and data are then built and run a second time with clang++, which compiles the others too.
 # The last line says how many passed and failed: doctest cases one by one, and each other Meson test as one.
 set -eu
 cd "$(dirname "$0")/.."
@@ -23,7 +23,7 @@ build_and_test() { # FOLDER MESON_TEST_ARGUMENT...
 
 configure build/test -Dtests=true -Dexamples=true -Dbenchmarks=true
 build_and_test build/test
-CXX=clang++ configure build/test-clang -Dtests=true -Dlong_tests=false -Dexamples=false -Dbenchmarks=false -Dcuda=disabled
+CXX=clang++ configure build/test-clang -Dtests=true -Dkernels_only=true -Dexamples=false -Dbenchmarks=false -Dcuda=disabled
 build_and_test build/test-clang --suite unit
 
 # Each test of a log is a block with a line "result: ..." and what the test printed.

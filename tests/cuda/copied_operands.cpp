@@ -32,6 +32,13 @@ bool banks_differ() {
   return true;
 }
 
+template <class G, TileSize Tile>
+bool banks_differ_in() {
+  using Walk =
+      typename inlay::cuda::ContractionRunner<PlainWeightGradient<Policy{Precision::bf16, Tile}, G>>::Multiplier::Walk;
+  return banks_differ<typename Walk::A>() && banks_differ<typename Walk::B>();
+}
+
 }  // namespace
 
 TEST_CASE("operands that lie as they are multiplied are copied, and those that a prologue changes are not") {
@@ -201,14 +208,9 @@ TEST_CASE("copied operands are loaded from different banks") {
   using Dense = Square<1, 1, 256, 128, 1>;
   CHECK(banks_differ<Walks<Precision::bf16, Dense>::Forward::A>());
   CHECK(banks_differ<Walks<Precision::bf16, Dense>::Data::B>());
-  auto of_tile = []<TileSize Tile>() {
-    using Walk = typename inlay::cuda::ContractionRunner<
-        PlainWeightGradient<Policy{Precision::bf16, Tile}, Dense>>::Multiplier::Walk;
-    return banks_differ<typename Walk::A>() && banks_differ<typename Walk::B>();
-  };
-  CHECK(of_tile.operator()<TileSize{64, 16}>());
-  CHECK(of_tile.operator()<TileSize{64, 32}>());
-  CHECK(of_tile.operator()<TileSize{64, 64}>());
-  CHECK(of_tile.operator()<TileSize{128, 128}>());
-  CHECK(of_tile.operator()<TileSize{256, 64}>());
+  CHECK(banks_differ_in<Dense, TileSize{64, 16}>());
+  CHECK(banks_differ_in<Dense, TileSize{64, 32}>());
+  CHECK(banks_differ_in<Dense, TileSize{64, 64}>());
+  CHECK(banks_differ_in<Dense, TileSize{128, 128}>());
+  CHECK(banks_differ_in<Dense, TileSize{256, 64}>());
 }

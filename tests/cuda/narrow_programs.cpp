@@ -203,6 +203,21 @@ void check_copies_follow() {
 
 }  // namespace
 
+namespace {
+
+/// A step of Net has the same bits where `stored` values are stored as fp16.
+template <class Net>
+void check_halves(int stored) {
+  using Source = TrainingGraph<Net, SGD, SparseCategoricalCrossentropy, Accuracy>;
+  using Wide = Program<Source>;
+  using Half = Narrow<fp16, Source>;
+  CHECK(narrow_values<Half>() == stored);
+  const Case c = step_of_sgd<Half>(5);
+  CHECK(same_bits(results<Half, fp16>(c, 5), results<Wide, fp16>(c, 5)));
+}
+
+}  // namespace
+
 TEST_CASE("programs that store bf16 are exact but for these roundings") {
   if (!device_has(bf16)) return;
   using OfPooled = Training<bf16, Pooled, Squares>;
@@ -227,16 +242,8 @@ TEST_CASE("programs that store fp16 are exact but for these roundings") {
 
 TEST_CASE("where only products and masks read what is stored as fp16, that changes no bit") {
   if (!device_has(fp16)) return;
-  auto check = []<class Net>(int stored) {
-    using Source = TrainingGraph<Net, SGD, SparseCategoricalCrossentropy, Accuracy>;
-    using Wide = Program<Source>;
-    using Half = Narrow<fp16, Source>;
-    CHECK(narrow_values<Half>() == stored);
-    const Case c = step_of_sgd<Half>(5);
-    CHECK(same_bits(results<Half, fp16>(c, 5), results<Wide, fp16>(c, 5)));
-  };
-  check.operator()<Pooled>(3);
-  check.operator()<Packed>(2);  // whose places are bytes in wide programs
+  check_halves<Pooled>(3);
+  check_halves<Packed>(2);  // whose places are bytes in wide programs
 }
 
 TEST_CASE("what is normalised may be larger than all numbers of fp16") {

@@ -126,7 +126,7 @@ constexpr BlockWork block_work(int samples) {
     work.registers =
         sums + under_way + (P::precision == Precision::fp32 ? e::other_simt_registers : e::other_registers);
     constexpr int blocks = P::precision == Precision::fp32 ? 0 : M::blocks_within(sm_80_shared_bytes);
-    if (blocks > 0) work.most_registers = 65536 / blocks / M::threads / 8 * 8;
+    if constexpr (blocks > 0) work.most_registers = 65536 / blocks / M::threads / 8 * 8;
   }
   return work;
 }

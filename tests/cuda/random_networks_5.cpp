@@ -1,7 +1,0 @@
-#include "random_networks_on_device.hpp"
-
-#include <doctest/doctest.h>
-
-TEST_CASE("random networks run and train on the device as in the reference: seeds 17 to 20") {
-  inlay::test::check_on_device(std::integer_sequence<std::uint64_t, 17, 18, 19, 20>{});
-}

@@ -1,7 +1,0 @@
-#include "random_networks_on_device.hpp"
-
-#include <doctest/doctest.h>
-
-TEST_CASE("random networks run and train on the device as in the reference: seeds 21 to 24") {
-  inlay::test::check_on_device(std::integer_sequence<std::uint64_t, 21, 22, 23, 24>{});
-}
