@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <utility>
 
 using namespace inlay;
 
@@ -54,13 +55,30 @@ const Callback every_batch = on_train_batch_end([](int, const Logs&) {});
 
 #if defined(INLAY_CUDA_EMULATOR)
 
+namespace {
+
+/// Gives a variable of the emulated device a value, and the old one back at the end of the block.
+template <class T>
+class Temporarily {
+ public:
+  Temporarily(T& of, T value) : variable(of), before(std::exchange(of, value)) {}
+  ~Temporarily() { variable = before; }
+  Temporarily(const Temporarily&) = delete;
+  Temporarily& operator=(const Temporarily&) = delete;
+
+ private:
+  T& variable;
+  T before;
+};
+
+}  // namespace
+
 TEST_CASE("a batch that does not fit into the GPU's memory is refused with how many samples would, which then train") {
   auto& emulated = inlay::cuda::emulator::device();
-  const std::size_t all = emulated.memory;
   SmallModel model = make_model();
   const data::Dataset set = noise(4000, 4);
   model.fit(noise(8, 4), quiet(1, 8));
-  emulated.memory = emulated.used + 400 * 1024;
+  const Temporarily little(emulated.memory, emulated.used + 400 * 1024);
   std::string message;
   try {
     model.fit(set, quiet(1, 4000));
@@ -75,7 +93,6 @@ TEST_CASE("a batch that does not fit into the GPU's memory is refused with how m
   CHECK(fitting > 8);
   CHECK(fitting < 4000);
   CHECK_NOTHROW(model.fit(set, quiet(1, fitting / 2)));
-  emulated.memory = all;
 }
 
 TEST_CASE("when the GPU is lost, training and saving say so, and the last saved weights are intact") {
@@ -86,11 +103,12 @@ TEST_CASE("when the GPU is lost, training and saving say so, and the last saved 
   model.fit(set, quiet(1, 8));
   model.save(path);
   const std::vector<Weight> saved = model.get_weights();
-  inlay::cuda::emulator::device().lost = inlay::cuda::cudaErrorECCUncorrectable;
-  const char* const words = "cudaErrorECCUncorrectable";
-  CHECK_THROWS_WITH_AS(model.fit(set, quiet(1, 8)), doctest::Contains(words), Error);
-  CHECK_THROWS_WITH_AS(model.save(path), doctest::Contains("What was saved last is intact"), Error);
-  inlay::cuda::emulator::device().lost = inlay::cuda::cudaSuccess;
+  {
+    const Temporarily lost(inlay::cuda::emulator::device().lost, inlay::cuda::cudaErrorECCUncorrectable);
+    const char* const words = "cudaErrorECCUncorrectable";
+    CHECK_THROWS_WITH_AS(model.fit(set, quiet(1, 8)), doctest::Contains(words), Error);
+    CHECK_THROWS_WITH_AS(model.save(path), doctest::Contains("What was saved last is intact"), Error);
+  }
   SmallModel next = make_model();
   next.load(path);
   const std::vector<Weight> loaded = next.get_weights();

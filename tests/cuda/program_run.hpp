@@ -102,19 +102,20 @@ inline double difference(const std::vector<float>& got, const Values& expected) 
 template <class P, Precision Multiplied = Precision::fp32>
 double stray(const Case& first, int samples, int steps = 1, bool replay = false) {
   const Graph graph = thaw(P::graph);
+  std::vector<reference::Result> expected;  // of each step
+  for (int step = 0; step < steps; ++step)
+    expected.push_back(
+        reference::evaluate(graph, samples, first.inputs, step == 0 ? first.parameters : expected.back().updated));
   double worst = 0;
   const auto run = [&] {
-    Case c = first;
-    Device<P, Multiplied> device(c);
-    for (int step = 0; step < steps; ++step) {
-      const reference::Result expected = reference::evaluate(graph, samples, c.inputs, c.parameters);
+    Device<P, Multiplied> device(first);
+    for (const reference::Result& e : expected) {
       if (replay) device.executor.replay(samples);
       else device.executor.run(samples);
       for (int i = 0; i < P::plan.outputs.size; ++i)
-        worst = std::max(worst, difference(device.output(i, samples), expected.outputs[static_cast<std::size_t>(i)]));
+        worst = std::max(worst, difference(device.output(i, samples), e.outputs[static_cast<std::size_t>(i)]));
       for (int i = 0; i < P::plan.parameters.size; ++i)
-        worst = std::max(worst, difference(device.parameter(i), expected.updated[static_cast<std::size_t>(i)]));
-      c.parameters = expected.updated;
+        worst = std::max(worst, difference(device.parameter(i), e.updated[static_cast<std::size_t>(i)]));
     }
   };
   if (Multiplied == Precision::fp32) run();
