@@ -30,6 +30,10 @@ using Deep = nn::Sequential<nn::Input<6, 6, 2>, nn::Conv2D<16, 3, nn::Same, nn::
 using Wide =
     nn::Sequential<nn::Input<1, 1, 3>, nn::Flatten, nn::Dense<1100, nn::Tanh>, nn::Dense<1040, nn::Tanh>, nn::Dense<3>>;
 
+/// Dense layers that make two sums, of what a prologue rescales and of plain rows; some columns side by side.
+using Halved = nn::Sequential<nn::Input<5, 5, 26, std::uint8_t>, nn::Rescaling<std::ratio<1, 255>>, nn::Flatten,
+                              nn::Dense<320, nn::Relu>, nn::Dense<96, nn::Relu>, nn::Dense<3>>;
+
 /// Weights of convolutions that a run computes: from the batch, and (the squares) from parameters alone.
 struct ComputedWeights {
   static constexpr Graph make() {
@@ -123,7 +127,7 @@ TEST_CASE("the same number of threads gives the same bits") {
   }
   CHECK(a.parameters == b.parameters);
 }
-TEST_CASE_TEMPLATE("threads that share a sample give the bits of one thread", Net, Small, Deep) {
+TEST_CASE_TEMPLATE("threads that share a sample give the bits of one thread", Net, Small, Deep, Halved) {
   using P = Program<Inference<Net>>;
   const Graph graph = thaw(P::graph);
   const test::Numbers in = test::random_inputs(graph, 2, 1);

@@ -64,21 +64,23 @@ void check_copied(int samples) {
   auto exact = [](const std::vector<float>& got, const Sums& expected) { CHECK(worst(got, expected, {}, 1) <= 1); };
 
   exact(run_kernel<NarrowForward<P, G>>(samples, {nx, nw, output(samples * y_size)})[2], y);
-  exact(run_kernel<NarrowForward<P, G, Element::f32>>(samples, {nx, {w}, output(samples * y_size)})[2], y);
 
   const cuda::Stream stream;
   const auto state = on_device(std::vector<float>{8, 8, 0, 0}, stream);
   float* const scale = state.data();  // of gradients, in fp16
   using Data = NarrowDataGradient<P, G>;
-  using DataOfFloats = NarrowDataGradient<P, G, Element::f32>;
   exact(run_kernel<Data>(samples, {ndy, nw, output(samples * x_size)}, scale)[2], dx);
-  exact(run_kernel<DataOfFloats>(samples, {ndy, {w}, output(samples * x_size)}, scale)[2], dx);
 
   using Plain = PlainWeightGradient<P, G>;
   const auto plain = run_kernel<Plain>(samples, {nx, ndy, output(w_size), output(G::K)}, scale);
   exact(plain[2], dw);
   exact(plain[3], db);
-  if constexpr (P.precision == Precision::bf16) {  // in fp16 dy is scaled, hence evaluated, as it is
+  // Copied beside what is evaluated. In fp16 that is dy, which is scaled, in two of the products above.
+  if constexpr (P.precision == Precision::bf16) {
+    using ForwardOfFloats = NarrowForward<P, G, Element::f32>;
+    using DataOfFloats = NarrowDataGradient<P, G, Element::f32>;
+    exact(run_kernel<ForwardOfFloats>(samples, {nx, {w}, output(samples * y_size)})[2], y);
+    exact(run_kernel<DataOfFloats>(samples, {ndy, {w}, output(samples * x_size)}, scale)[2], dx);
     using MinusX = WeightGradientOf<P, G, ReadNegated<P, 0, X<G>>, ReadAsIs<P, 1, Y<G>>>;
     const auto minus_x = run_kernel<MinusX>(samples, {nx, ndy, output(w_size), output(G::K)}, scale);
     exact(minus_x[2], minus_dw);

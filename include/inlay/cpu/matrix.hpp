@@ -56,6 +56,9 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
       !compressed && !Transposed && Columns % T::width == 0;  // weights stay where they lie
   static constexpr int weight_pitch = in_place ? Columns : T::width;
   static constexpr int pairs = (Depth + 1) / 2;  // of rows of weights
+  /// Single rows go through several panels abreast, lest each addition wait for the last.
+  static constexpr bool side_by_side = (in_place || compressed) && T::together > 1;
+  static constexpr int panels_apart = compressed ? pairs * T::width : T::width;
   static constexpr int whole_depth = compressed ? 2 * pairs : Depth;
   static constexpr int depth = whole_depth < T::depth_block ? whole_depth : T::depth_block;
   using Plain = PlainRows<Prologue>;
@@ -158,6 +161,7 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
       const int tiled = one_by_one ? count / T::rows * T::rows : computed;
       for (int group = first_panel; group < behind_panels; group += T::together) {
         const int end_panel = group + T::together < behind_panels ? group + T::together : behind_panels;
+        const bool abreast = side_by_side && end_panel - group == T::together;
         if constexpr (two_sums)
           for (int part = 0; part < 2 * T::together; ++part)
             for (int i = 0; i < computed * T::width; ++i) c[part * panel_floats + i] = 0;
@@ -184,10 +188,15 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
             for (int i = 0; i < tiled; i += T::rows)
               multiply_tile<T::rows, T::vectors, row_stride, 1, two_sums>(x + i * stride, panel_weights, weight_pitch,
                                                                           deep, sums + i * T::width, {}, 0, stride);
-            for (int i = tiled; i < count; ++i)
+            for (int i = tiled; i < count && !abreast; ++i)
               multiply_tile<1, T::vectors, row_stride, 1, two_sums>(x + i * stride, panel_weights, weight_pitch, deep,
                                                                     sums + i * T::width, {}, 0, stride);
           }
+          if constexpr (side_by_side)
+            for (int i = tiled; i < count && abreast; ++i)
+              multiply_tile<T::together, T::vectors, 0, 1, two_sums, 0, 0, true, Weight, panel_floats>(
+                  x + i * stride, weights_at(slots, memory, d, group * T::width), weight_pitch, deep,
+                  c + (d < half || !two_sums ? 0 : c_floats) + i * T::width, {}, panels_apart);
         }
         for (int panel = group; panel < end_panel; ++panel) {
           const int column = panel * T::width;
