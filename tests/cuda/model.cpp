@@ -51,12 +51,6 @@ FitOptions quiet(int epochs, int batch_size) {
 
 const Callback every_batch = on_train_batch_end([](int, const Logs&) {});
 
-}  // namespace
-
-#if defined(INLAY_CUDA_EMULATOR)
-
-namespace {
-
 /// Gives a variable of the emulated device a value, and the old one back at the end of the block.
 template <class T>
 class Temporarily {
@@ -72,6 +66,8 @@ class Temporarily {
 };
 
 }  // namespace
+
+#if defined(INLAY_CUDA_EMULATOR)
 
 TEST_CASE("a batch that does not fit into the GPU's memory is refused with how many samples would, which then train") {
   auto& emulated = inlay::cuda::emulator::device();

@@ -201,10 +201,6 @@ void check_copies_follow() {
   }
 }
 
-}  // namespace
-
-namespace {
-
 /// A step of Net has the same bits where `stored` values are stored as fp16.
 template <class Net>
 void check_halves(int stored) {

@@ -175,9 +175,10 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
           } else if (group == first_panel || Depth > depth) {
             gather(a, slots, row, count, computed, d, d + deep);  // else it is still there
           }
+          float* group_sums = c + (d < half || !two_sums ? 0 : c_floats);
           for (int panel = group; panel < end_panel; ++panel) {
             const int column = panel * T::width;
-            float* sums = c + (d < half || !two_sums ? 0 : c_floats) + (panel - group) * panel_floats;
+            float* sums = group_sums + (panel - group) * panel_floats;
             const Weight* panel_weights = nullptr;
             if constexpr (in_place || compressed) {
               panel_weights = weights_at(slots, memory, d, column);
@@ -196,7 +197,7 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
             for (int i = tiled; i < count && abreast; ++i)
               multiply_tile<T::together, T::vectors, 0, 1, two_sums, 0, 0, true, Weight, panel_floats>(
                   x + i * stride, weights_at(slots, memory, d, group * T::width), weight_pitch, deep,
-                  c + (d < half || !two_sums ? 0 : c_floats) + i * T::width, {}, panels_apart);
+                  group_sums + i * T::width, {}, panels_apart);
         }
         for (int panel = group; panel < end_panel; ++panel) {
           const int column = panel * T::width;
