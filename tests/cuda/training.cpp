@@ -2,6 +2,7 @@
 // program, against the reference interpreter after each step; and the same steps captured in a CUDA graph.
 #include "program_run.hpp"
 
+#include <inlay/cuda/epoch_order.hpp>
 #include <inlay/nn/activations.hpp>
 #include <inlay/nn/conv2d.hpp>
 #include <inlay/nn/dense.hpp>
@@ -11,6 +12,7 @@
 #include <inlay/nn/max_pooling2d.hpp>
 #include <inlay/nn/metrics.hpp>
 #include <inlay/nn/rescaling.hpp>
+#include <inlay/nn/residual.hpp>
 #include <inlay/nn/sequential.hpp>
 #include <inlay/train/optimizers.hpp>
 #include <inlay/train/training_graph.hpp>
@@ -37,6 +39,59 @@ void set_numbers(Case& c, const Optimizer& optimizer, int step) {
   optimizer.numbers(step, numbers);
   c.inputs[2] = {0.1};  // label smoothing
   for (std::size_t i = 0; i < Optimizer::number_count; ++i) c.inputs[3 + i] = {double{numbers[i]}};
+}
+
+/// Reads an input four channels at a time, and in an epilogue.
+using Joining = nn::Sequential<nn::Input<4, 4, 8>, nn::Residual<nn::Conv2D<8, 1>>, nn::Relu, nn::Flatten, nn::Dense<3>>;
+
+struct Views {
+  static constexpr Graph make() {
+    Graph g;
+    const int x = build::input(g, shape_of(4, 4, 1)), wide = build::input(g, shape_of(4, 4, 3));
+    const int index = build::max_index(g, x, Window{.height = 2, .width = 2, .stride_h = 2, .stride_w = 2});
+    const int largest = build::gather(g, x, index);
+    g.outputs.push({build::map(g, MapOp::multiply, build::scatter(g, largest, index), wide)});
+    g.outputs.push({build::map(g, MapOp::multiply, build::transpose(g, x, {1, 0, 2, 3}), wide)});
+    g.outputs.push({build::channels(g, wide, -1, 6)});
+    return g;
+  }
+};
+
+/// Steps on samples of a dataset, taken where they lie, give the bits of the same samples fed as a batch.
+template <class P>
+void check_gathered() {
+  constexpr auto inputs = P::plan.inputs;
+  constexpr std::int64_t each = inputs[0].shape.count();
+  Case set = Case::of<P>(9, 3);
+  set_numbers(set, SGD{.learning_rate = 0.05f}, 1);
+  const data::Shuffle order(1, 0, 9);
+  Device<P> gathered(set), fed(set);
+  const auto samples = bytes_of(set.inputs[0], inputs[0].element), labels = bytes_of(set.inputs[1], Element::i32);
+  inlay::cuda::DeviceBuffer<unsigned char> device_samples(samples.size()), device_labels(labels.size());
+  inlay::cuda::DeviceBuffer<int> device_order(9);
+  device_samples.upload(samples, gathered.stream);
+  device_labels.upload(labels, gathered.stream);
+  inlay::cuda::fill_order(gathered.stream, order, device_order);
+  gathered.executor.bind_gathered(0, {device_samples.data(), 9, device_order.data(), 9});
+  gathered.executor.bind_gathered(1, {device_labels.data(), 9, device_order.data(), 9});
+  for (int first = 0; first < 8; first += 3) {  // two batches of 3 and a short one of 2
+    const int count = std::min(3, 8 - first);
+    gathered.executor.set_cursor(first);
+    gathered.executor.replay(count);
+    Case batch = set;
+    batch.inputs[0].clear();
+    batch.inputs[1].clear();
+    for (int n = first; n < first + count; ++n) {
+      const std::uint32_t row = order(static_cast<std::uint32_t>(n));
+      const auto sample = set.inputs[0].begin() + row * each;
+      batch.inputs[0].insert(batch.inputs[0].end(), sample, sample + each);
+      batch.inputs[1].push_back(set.inputs[1][static_cast<std::size_t>(row)]);
+    }
+    fed.feed(batch);
+    fed.executor.run(count);
+    CHECK(gathered.output(0, count) == fed.output(0, count));
+    for (int i = 0; i < P::plan.parameters.size; ++i) CHECK(gathered.parameter(i) == fed.parameter(i));
+  }
 }
 
 }  // namespace
@@ -97,37 +152,46 @@ TEST_CASE("an evaluation program shares the training program's parameters") {
 }
 
 TEST_CASE("samples gathered from a dataset in shuffled order give the bits of the same samples fed in that order") {
-  using P = Training<SGD>;
-  Case set = Case::of<P>(9, 4);
-  set_numbers(set, SGD{.learning_rate = 0.05f}, 1);
-  const data::Shuffle order(1, 0, 9);
+  check_gathered<Training<SGD>>();
+  check_gathered<Program<TrainingGraph<Joining, SGD, SparseCategoricalCrossentropy, Accuracy>>>();
+}
+
+TEST_CASE("a dataset is read wherever a kernel reads an input: transposed, pooled, by a window's place, by channel") {
+  using P = Program<Views>;
+  const Case set = Case::of<P>(7, 3);
   Device<P> gathered(set), fed(set);
-  const auto images = bytes_of(set.inputs[0], Element::u8), labels = bytes_of(set.inputs[1], Element::i32);
-  inlay::cuda::DeviceBuffer<unsigned char> device_images(images.size()), device_labels(labels.size());
-  inlay::cuda::DeviceBuffer<data::Shuffle> device_order(1);
-  device_images.upload(images, gathered.stream);
-  device_labels.upload(labels, gathered.stream);
-  device_order.upload({&order, 1}, gathered.stream);
-  gathered.executor.bind_gathered(0, {device_images.data(), 9, device_order.data()});
-  gathered.executor.bind_gathered(1, {device_labels.data(), 9, device_order.data()});
-  for (int first = 0; first < 8; first += 3) {  // two batches of 3 and a short one of 2
-    const int samples = std::min(3, 8 - first);
-    gathered.executor.set_cursor(first);
-    gathered.executor.replay(samples);
-    Case batch = set;
-    batch.inputs[0].clear();
-    batch.inputs[1].clear();
-    for (int n = first; n < first + samples; ++n) {
-      const std::uint32_t row = order(static_cast<std::uint32_t>(n));
-      batch.inputs[0].insert(batch.inputs[0].end(), set.inputs[0].begin() + row * 64,
-                             set.inputs[0].begin() + row * 64 + 64);
-      batch.inputs[1].push_back(set.inputs[1][static_cast<std::size_t>(row)]);
-    }
-    fed.feed(batch);
-    fed.executor.run(samples);
-    CHECK(gathered.output(0, samples) == fed.output(0, samples));
-    for (int i = 0; i < P::plan.parameters.size; ++i) CHECK(gathered.parameter(i) == fed.parameter(i));
+  const std::vector<int> places{4, 0, 6, 2, 5};
+  inlay::cuda::DeviceBuffer<int> order(places.size());
+  order.upload(places, gathered.stream);
+  std::vector<inlay::cuda::DeviceBuffer<unsigned char>> data;
+  Case batch = set;
+  for (int i = 0; i < P::plan.inputs.size; ++i) {
+    const Values& all = set.inputs[static_cast<std::size_t>(i)];
+    const auto bytes = bytes_of(all, Element::f32);
+    data.emplace_back(bytes.size()).upload(bytes, gathered.stream);
+    gathered.executor.bind_gathered(i, {data.back().data(), 7, order.data(), 5});
+    Values& some = batch.inputs[static_cast<std::size_t>(i)];
+    some.clear();
+    const std::int64_t each = P::plan.inputs[i].shape.count();
+    for (std::size_t n = 2; n < places.size(); ++n)
+      some.insert(some.end(), all.begin() + places[n] * each, all.begin() + (places[n] + 1) * each);
   }
+  gathered.executor.set_cursor(2);
+  gathered.executor.run(3);
+  fed.feed(batch);
+  fed.executor.run(3);
+  for (int o = 0; o < P::plan.outputs.size; ++o) CHECK(gathered.output(o, 3) == fed.output(o, 3));
+
+  gathered.executor.upload_input(1, bytes_of(batch.inputs[1], Element::f32));
+  CHECK_THROWS_WITH_AS(gathered.executor.run(3), doctest::Contains("has another order than one that the same kernel"),
+                       Error);
+}
+
+TEST_CASE("only samples are gathered") {
+  inlay::cuda::Stream stream;
+  inlay::cuda::Executor<Training<SGD>> executor(stream);
+  CHECK_THROWS_WITH_AS(executor.bind_gathered(2, {}),
+                       "bind_gathered: input 2 of the program is not one of samples: use bind_input", Error);
 }
 
 TEST_CASE("what is not bound is named") {

@@ -14,11 +14,25 @@
 
 namespace inlay::cuda {
 
+/// Which samples of a dataset are a batch, where inputs are gathered: of sample n, the row rows[first[0] + n]. Without
+/// rows a batch's samples lie one after another.
+struct GatheredRows {
+  const int* rows = nullptr;
+  std::int64_t count = 0;
+  const int* first = nullptr;
+
+  INLAY_DEVICE int of(int sample) const {
+    if (rows == nullptr) return sample;
+    return Global<const int>(rows, count)[Global<const int>(first, 1)[0] + sample];
+  }
+};
+
 /// Where each argument of a kernel begins, and how many elements it has in all.
 template <int N>
 struct Slots {
   void* data[N];
   std::int64_t count[N];
+  GatheredRows gathered{};
   float* scale = nullptr;  // of the gradients that the kernel multiplies (gradient_scale.hpp)
 
   template <Element E>
@@ -308,7 +322,9 @@ struct Context {
   /// Within a sample 32 bits suffice.
   template <class I>
   INLAY_DEVICE std::int64_t offset(int at1, int at2) const {
-    return std::int64_t{sample} * I::sample + (i0 * I::s0 + at1 * I::s1 + at2 * I::s2 + i3 * I::s3);
+    int row = sample;
+    if constexpr (I::gathered) row = slots.gathered.of(sample);
+    return std::int64_t{row} * I::sample + (i0 * I::s0 + at1 * I::s1 + at2 * I::s2 + i3 * I::s3);
   }
 };
 

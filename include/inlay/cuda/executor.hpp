@@ -12,7 +12,6 @@
 
 #include <inlay/cuda/contraction.hpp>
 #include <inlay/cuda/elementwise.hpp>
-#include <inlay/cuda/gather_rows.hpp>
 #include <inlay/cuda/gradient_scale.hpp>
 #include <inlay/cuda/group.hpp>
 #include <inlay/cuda/parameters.hpp>
@@ -27,11 +26,21 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 namespace inlay::cuda {
+
+/// A dataset on the device, `count` samples one after another, and the order in which they are taken: a list of their
+/// places (epoch_order.hpp).
+struct GatherSource {
+  const void* samples = nullptr;
+  std::int64_t count = 0;
+  const int* order = nullptr;
+  std::int64_t order_count = 0;
+
+  bool operator==(const GatherSource&) const = default;
+};
 
 /// Contractions multiply as policy P says, all other arithmetic is fp32. How values lie in memory is the Program's
 /// choice.
@@ -42,6 +51,7 @@ class Executor {
   explicit Executor(const Stream& work_stream)
       : stream(work_stream),
         inputs(static_cast<std::size_t>(plan().inputs.size)),
+        uploaded(static_cast<std::size_t>(plan().inputs.size)),
         parameters(static_cast<std::size_t>(plan().parameters.size), nullptr),
         table(plan().inputs.size) {
     if constexpr (scales_gradients) {
@@ -62,8 +72,6 @@ class Executor {
         replace(memory,
                 static_cast<std::size_t>(plan().arena_bytes_per_sample * samples + plan().arena_bytes_shared + 1),
                 "the values of a batch");
-        for (int i = 0; i < plan().inputs.size; ++i)
-          if (input(i).gathered) make_room(i, samples);
       } catch (const CudaError& error) {
         if (error.status != cudaErrorMemoryAllocation) throw;
         throw CudaError(error.status, error.what() + what_fits());
@@ -80,25 +88,26 @@ class Executor {
   /// four elements at a time: it throws Error where a sample is a multiple of four and the address is not.
   void bind_input(int i, const void* device_data) {
     check_alignment("input", i, plan().inputs[i].shape.count(), plan().inputs[i].element, device_data);
-    input(i).data = const_cast<void*>(device_data);
-    input(i).gathered = false;
-    graphs.clear();
+    set_source(i, {.samples = device_data});
   }
-  /// Input i is picked from a dataset on the device, from where set_cursor says.
+  /// Input i, of samples, is read where a dataset on the device has them: sample n is the one that the order has at
+  /// place set_cursor + n. Aligned as bind_input wants it. Inputs that one kernel reads have the same order.
   void bind_gathered(int i, const GatherSource& source) {
-    if (input(i).gathered && input(i).source == source) return;
-    input(i).source = source;
-    input(i).gathered = true;
-    make_room(i, std::max(capacity, 1));
-    graphs.clear();
+    if (!plan().inputs[i].batched)
+      throw Error("bind_gathered: input " + std::to_string(i) +
+                  " of the program is not one of samples: use bind_input");
+    check_alignment("input", i, plan().inputs[i].shape.count(), plan().inputs[i].element, source.samples);
+    set_source(i, source);
   }
   /// Input i is copied from the host, for the runs that follow.
   void upload_input(int i, std::span<const unsigned char> bytes) {
-    const std::int64_t each = input_bytes(i), samples = (static_cast<std::int64_t>(bytes.size()) + each - 1) / each;
-    if (input(i).gathered) graphs.clear();
-    input(i).gathered = false;
-    make_room(i, static_cast<int>(samples));
-    input(i).own.upload(bytes, stream);
+    DeviceBuffer<unsigned char>& own = uploaded.at(static_cast<std::size_t>(i));
+    if (own.size() < bytes.size()) {
+      set_source(i, {});
+      replace(own, bytes.size(), "an input");
+    }
+    own.upload(bytes, stream);
+    set_source(i, {.samples = own.data()});
   }
   /// Shared input i is one number, in the runs that are queued from now on.
   void set_number(int i, float value) { table.set_number(i, value); }
@@ -178,29 +187,12 @@ class Executor {
   std::int64_t memory_bytes() const { return static_cast<std::int64_t>(memory.size() + 4 * scratch_memory.size()); }
 
  private:
-  struct Source {
-    void* data = nullptr;
-    DeviceBuffer<unsigned char> own;
-    bool gathered = false;
-    GatherSource source{};
-  };
   struct Recorded {
     int samples, runs;
     CapturedGraph graph;
   };
   static constexpr int longest_graph = std::max(1, 2048 / (Program::launches.size + 1));  // in runs
   static constexpr std::size_t most_graphs = 64;
-
-  /// The first inputs, up to the last that has a batch; and bytes of a sample of input I.
-  static constexpr int batched_inputs = [] {
-    int count = 0;
-    for (int i = 0; i < Program::plan.inputs.size; ++i)
-      if (Program::plan.inputs.data[i].batched) count = i + 1;
-    return count;
-  }();
-  template <int I>
-  static constexpr std::int64_t of_sample = bytes_of(Program::plan.inputs.data[I].element,
-                                                     Program::plan.inputs.data[I].shape.count());
 
   /// Does the program multiply gradients in fp16?
   static constexpr bool scales_gradients = [] {
@@ -210,7 +202,8 @@ class Executor {
   }();
 
   const Stream& stream;
-  std::vector<Source> inputs;
+  std::vector<GatherSource> inputs;  // without an order: the samples of a batch, or the only copy of a shared input
+  std::vector<DeviceBuffer<unsigned char>> uploaded;
   std::vector<float*> parameters;
   RunTable table;
   double* sums = nullptr;
@@ -232,16 +225,10 @@ class Executor {
                   std::to_string(four) + " bytes, four elements, which kernels read at once: copy it to one");
   }
 
-  Source& input(int i) { return inputs.at(static_cast<std::size_t>(i)); }
-  static std::int64_t input_bytes(int i) { return bytes_of(plan().inputs[i].element, plan().inputs[i].shape.count()); }
-
-  /// Input i lies in a buffer of the executor's own, which is large enough afterwards (and empty if it was not).
-  void make_room(int i, int samples) {
-    Source& source = input(i);
-    const auto bytes = static_cast<std::size_t>(input_bytes(i) * (plan().inputs[i].batched ? samples : 1));
-    if (source.own.size() < bytes) replace(source.own, bytes, "an input");
-    if (source.data != source.own.data()) graphs.clear();
-    source.data = source.own.data();
+  void set_source(int i, const GatherSource& source) {
+    GatherSource& input = inputs.at(static_cast<std::size_t>(i));
+    if (input != source) graphs.clear();
+    input = source;
   }
 
   /// Another buffer for `buffer`, whose memory is given back first. Recorded graphs named it: they are forgotten.
@@ -258,9 +245,7 @@ class Executor {
     memory = DeviceBuffer<unsigned char>();
     std::size_t free = 0, total = 0;
     check(cudaMemGetInfo(&free, &total), "asking how much device memory is free");
-    std::int64_t each = plan().arena_bytes_per_sample + 1;
-    for (int i = 0; i < plan().inputs.size; ++i)
-      if (input(i).gathered) each += input_bytes(i);
+    const std::int64_t each = plan().arena_bytes_per_sample + 1;
     const std::int64_t samples = (static_cast<std::int64_t>(free) - plan().arena_bytes_shared) / each;
     return samples < 1 ? " Not even one sample fits." : " About " + std::to_string(samples) + " samples fit.";
   }
@@ -321,31 +306,11 @@ class Executor {
   }
 
   void enqueue_run(int samples) {
-    gather(samples, std::make_integer_sequence<int, batched_inputs>{});
     if constexpr (scales_gradients)
       enqueue<SettleScales>(stream, {1}, scale_states.view(), Global<const float>(table.device_batch_size(), 1),
                             Program::launches.size);
     enqueue_launches<false>(samples, launches());
     if (sums != nullptr) table.end_run(stream, device_output(0), device_output(1), {sums, 2});
-  }
-  /// The samples of all gathered inputs.
-  template <int... I>
-  void gather([[maybe_unused]] int samples, std::integer_sequence<int, I...>) {
-    if constexpr (sizeof...(I) > 0) {
-      using Kernel = GatherRows<gather_word_t<of_sample<I>>...>;
-      std::apply(
-          [&](const auto&... parts) {
-            if (const int blocks = Kernel::blocks(parts...); blocks > 0)
-              enqueue<Kernel>(stream, {blocks}, table.device_cursor(), parts...);
-          },
-          std::tuple{gathered<I>(samples)...});
-    }
-  }
-  template <int I>
-  GatherPart<gather_word_t<of_sample<I>>> gathered(int samples) {
-    const Source& source = input(I);
-    if (!source.gathered) return {};
-    return {source.source, source.data, of_sample<I>, samples};
   }
   /// Output i, one number.
   Global<const float> device_output(int i) const {
@@ -363,8 +328,12 @@ class Executor {
     constexpr Range bindings = Program::launches.data[L].bindings;
     Slots<bindings.count> slots;
     if constexpr (scales_gradients) slots.scale = scale_states.data() + ScaleState::size * L;
-    for (int b = 0; b < bindings.count; ++b)
-      bind(slots, b, plan().values[plan().bindings[bindings.first + b]], samples);
+    bool first_input = true;
+    for (int b = 0; b < bindings.count; ++b) {
+      const Value& value = plan().values[plan().bindings[bindings.first + b]];
+      bind(slots, b, value, samples);
+      if (value.storage == Storage::input && value.batched) gather(slots, b, value, std::exchange(first_input, false));
+    }
     Runner<under_policy_t<P, kernel::lowered_t<Program, L>>>::run(stream, slots, batch_of<L>(samples),
                                                                   scratch_memory.view());
   }
@@ -381,7 +350,7 @@ class Executor {
       case Storage::arena:
       case Storage::rounded: slots.data[b] = memory.data() + offset(value, samples); break;
       case Storage::input:
-        slots.data[b] = inputs[i].data;
+        slots.data[b] = const_cast<void*>(inputs[i].samples);
         if (slots.data[b] == nullptr && !value.batched && value.count == 1)
           slots.data[b] = table.device_number(value.index);
         break;
@@ -390,6 +359,17 @@ class Executor {
       case Storage::sums: return;  // in scratch memory
     }
     if (slots.data[b] == nullptr) fail_unbound("input", value);
+  }
+  /// The samples of slot b, a batched input, are where its source says.
+  template <int N>
+  void gather(Slots<N>& slots, int b, const Value& value, bool first_input) {
+    const GatherSource& source = inputs[static_cast<std::size_t>(value.index)];
+    if (first_input) slots.gathered = {source.order, source.order_count, table.device_cursor()};
+    if (slots.gathered.rows != source.order)
+      throw Error("run: input " + std::to_string(value.index) +
+                  " of the program has another order than one that the same kernel reads: bind both by bind_gathered "
+                  "with the same order, or neither");
+    if (source.order != nullptr) slots.count[b] = value.count * source.count;
   }
   float* bound_parameter(const Value& value) const {
     float* const data = parameters[static_cast<std::size_t>(value.index)];

@@ -21,14 +21,14 @@ struct PlainLoad<kernel::Body<kernel::Load<S, E, Index>>> {
 };
 
 /// How many elements lie from one pixel to the next, of all samples one after another, in what a Body loads; 0 where
-/// that differs from pixel to pixel.
+/// that differs from pixel to pixel, or may.
 template <int Rows, int Columns, bool Batched, class B>
 inline constexpr std::int64_t pixel_stride = 0;
 template <int Rows, int Columns, bool Batched, int S, Element E, class I>
 inline constexpr std::int64_t pixel_stride<Rows, Columns, Batched, kernel::Body<kernel::Load<S, E, I>>> = [] {
   constexpr std::int64_t stride = Columns > 1 ? I::s2 : Rows > 1 ? I::s1 : I::sample;
   constexpr bool rows_follow = Rows == 1 || I::s1 == Columns * stride;
-  constexpr bool samples_follow = !Batched || I::sample == Rows * Columns * stride;
+  constexpr bool samples_follow = !Batched || (!I::gathered && I::sample == Rows * Columns * stride);
   return rows_follow && samples_follow ? stride : 0;
 }();
 

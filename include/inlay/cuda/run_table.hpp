@@ -62,7 +62,7 @@ class RunTable {
   /// On the device, of the current run.
   float* device_batch_size() const { return memory.data() + batch_size; }
   float* device_number(int input) const { return memory.data() + first_number + input; }
-  Global<const int> device_cursor() const { return {reinterpret_cast<const int*>(memory.data() + cursor), 1}; }
+  const int* device_cursor() const { return reinterpret_cast<const int*>(memory.data() + cursor); }
 
   void end_run(const Stream& stream, Global<const float> loss, Global<const float> metric, Global<double> sums) {
     enqueue<EndRun>(stream, {}, loss, metric, sums, memory.view(), static_cast<int>(next), width);

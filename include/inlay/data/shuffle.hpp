@@ -39,7 +39,7 @@ class Shuffle {
     return position;
   }
 
-  constexpr std::uint32_t size() const { return size_; }
+  INLAY_HOST_DEVICE constexpr std::uint32_t size() const { return size_; }
 
  private:
   static constexpr std::uint32_t rounds = 8;

@@ -227,7 +227,7 @@ class Emitter {
       step.kind = StepKind::load;
       step.element = stored_element(n.operands[0]);
       step.slot = slot(place, value_of(roles.data[n.operands[0]].base));
-      step.sample_stride = sample_stride(operand);
+      set_samples(step, n.operands[0]);
       const AxisMatch match = match_axes(n.shape, place.domain);
       if (!match.fits) throw Error("fuse: a transposed value is read in another shape");
       for (int axis = 0; axis < n.shape.rank; ++axis)
@@ -248,7 +248,7 @@ class Emitter {
         step.rows = index.shape.extents[0];
         step.columns = index.shape.extents[1];
       }
-      step.sample_stride = sample_stride(operand);
+      set_samples(step, n.operands[0]);
       contiguous_strides(padded(operand.shape), step.strides);
       contiguous_strides(padded(index.shape), step.pooled_strides);
       step.pooled_sample_stride = sample_stride(index);
@@ -269,7 +269,7 @@ class Emitter {
       step.slot = slot(place, value_of(roles.data[n.operands[0]].base));
       step.which = n.index;
       step.channels = operand.shape.extents[operand.shape.rank - 1];
-      step.sample_stride = sample_stride(operand);
+      set_samples(step, n.operands[0]);
       contiguous_strides(padded(operand.shape), step.strides);
       return remember(place, i, step);
     }
@@ -280,7 +280,7 @@ class Emitter {
       step.slot = slot(place, value_of(roles.data[n.operands[0]].base));
       step.rows = image.shape.extents[0];
       step.columns = image.shape.extents[1];
-      step.sample_stride = sample_stride(image);
+      set_samples(step, n.operands[0]);
       contiguous_strides(padded(image.shape), step.strides);
       for (int k = 0; k < 2; ++k) step.registers[k] = evaluate(place, n.operands[k + 1], n.shape);
       return remember(place, i, step);
@@ -292,6 +292,11 @@ class Emitter {
 
   constexpr Element stored_element(int operand) const { return nodes.data[roles.data[operand].base].element; }
   constexpr int sample_stride(const Node& n) const { return n.batched ? static_cast<int>(n.shape.count()) : 0; }
+  /// Where the samples of what a step reads lie.
+  constexpr void set_samples(Step& step, int operand) const {
+    step.sample_stride = sample_stride(nodes.data[operand]);
+    step.gathered = nodes.data[operand].batched && nodes.data[roles.data[operand].base].op == Op::input;
+  }
 
   constexpr int emit_iota(const Place& place, int b, const Shape& reader) {
     const Node& n = nodes.data[b];
@@ -323,10 +328,8 @@ class Emitter {
     if (whole && register_of.data[b] >= 0) return register_of.data[b];
     const bool copy = place.weights && n.op == Op::parameter && has_copy(n.index);
     const int value = copy ? rounded_value(n.index) : value_of(b);
-    Step step{.kind = StepKind::load,
-              .element = plan.values.data[value].element,
-              .slot = slot(place, value),
-              .sample_stride = sample_stride(n)};
+    Step step{.kind = StepKind::load, .element = plan.values.data[value].element, .slot = slot(place, value)};
+    set_samples(step, b);
     set_strides(step, place.domain, shape, reader);
     if (whole) return remember(place, b, step);
     plan.steps.push(step);

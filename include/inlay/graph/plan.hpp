@@ -39,6 +39,7 @@ struct Step {
   int channels = 0;                 // accumulate, total; channels: of the operand
   float value = 0;                  // constant; random: see Node
   int sample_stride = 0;            // elements from one sample to the next, 0 if shared
+  bool gathered = false;            // of an input: an executor may take its samples from anywhere in a dataset
   int strides[max_rank] = {0, 0, 0, 0};
   int pooled_strides[max_rank] = {0, 0, 0, 0};  // gather
   int pooled_sample_stride = 0;

@@ -18,9 +18,11 @@
 namespace inlay::kernel {
 
 /// Element index n * Sample + i0 * S0 + i1 * S1 + i2 * S2 + i3 * S3. Broadcast axes have stride 0.
-template <int Sample, int S0, int S1, int S2, int S3>
+/// Gathered: of an input. Where an executor takes a batch's samples from a dataset, n is the sample's place in that.
+template <int Sample, int S0, int S1, int S2, int S3, bool Gathered = false>
 struct Strides {
   static constexpr int sample = Sample, s0 = S0, s1 = S1, s2 = S2, s3 = S3;
+  static constexpr bool gathered = Gathered;
 };
 
 /// The element of argument `Slot` at the coordinate.

@@ -15,7 +15,7 @@ namespace detail {
 template <class P, int First, int Count, int I>
 consteval auto lower_step() {
   constexpr Step s = P::template steps<First, Count>.data[I];
-  using Index = Strides<s.sample_stride, s.strides[0], s.strides[1], s.strides[2], s.strides[3]>;
+  using Index = Strides<s.sample_stride, s.strides[0], s.strides[1], s.strides[2], s.strides[3], s.gathered>;
   using Pooled = Strides<s.pooled_sample_stride, s.pooled_strides[0], s.pooled_strides[1], s.pooled_strides[2],
                          s.pooled_strides[3]>;
   using Pool = MaxPool<s.window.height, s.window.width, s.window.stride_h, s.window.stride_w, s.window.pad_top,

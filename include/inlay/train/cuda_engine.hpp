@@ -3,6 +3,7 @@
 // between one `read` and the next the host uploads some numbers and launches a few graphs (cuda/executor.hpp).
 #pragma once
 
+#include <inlay/cuda/epoch_order.hpp>
 #include <inlay/cuda/executor.hpp>
 #include <inlay/cuda/usable_device.hpp>
 #include <inlay/graph/trace.hpp>
@@ -34,7 +35,6 @@ class CudaEngine {
       : device(supporting(on)),
         stream(std::make_unique<cuda::Stream>()),
         parameters(cuda::Parameters::of<Training>(*stream)),
-        order(1, "the order of an epoch"),
         device_sums(2, "the sums of loss and metric") {
     device_sums.clear(*stream);
   }
@@ -66,18 +66,19 @@ class CudaEngine {
     if (data_labels.size() < n) {
       data = cuda::DeviceBuffer<unsigned char>(n * sample_bytes, "the data set");
       data_labels = cuda::DeviceBuffer<int>(n, "the labels");
+      order = cuda::DeviceBuffer<int>(n, "the order of an epoch");
     }
     data.upload({static_cast<const unsigned char*>(samples), n * sample_bytes}, *stream);
     data_labels.upload({labels, n}, *stream);
     set_order(data::Shuffle::none(static_cast<std::uint32_t>(count)));
     const auto room = static_cast<std::int64_t>(data_labels.size());
     auto& program = prepare(training);
-    program.bind_gathered(0, {data.data(), room, order.data()});
-    program.bind_gathered(1, {data_labels.data(), room, order.data()});
+    program.bind_gathered(0, {data.data(), room, order.data(), room});
+    program.bind_gathered(1, {data_labels.data(), room, order.data(), room});
     stream->synchronize();
   }
   /// Another order, from the next step on.
-  void set_order(const data::Shuffle& next) { order.upload({&next, 1}, *stream); }
+  void set_order(const data::Shuffle& next) { cuda::fill_order(*stream, next, order); }
 
   void train(int first, int end, int batch, const float* numbers) {
     auto& program = prepare(training);
@@ -127,8 +128,7 @@ class CudaEngine {
   std::unique_ptr<cuda::Stream> stream;
   mutable cuda::Parameters parameters;
   cuda::DeviceBuffer<unsigned char> data;
-  cuda::DeviceBuffer<int> data_labels;
-  cuda::DeviceBuffer<data::Shuffle> order;
+  cuda::DeviceBuffer<int> data_labels, order;
   cuda::DeviceBuffer<double> device_sums;
   std::unique_ptr<cuda::Executor<Training, Multiplied>> training;
   std::unique_ptr<cuda::Executor<Evaluation, Multiplied>> evaluation;
