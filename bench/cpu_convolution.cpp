@@ -50,26 +50,29 @@ using Image = Strides<H * W * C, 0, W * C, C, 1>;
 
 /// A layer of window Window x Window with same padding; what is computed has bias and ReLU in its epilogue, as in a
 /// network, and the weight gradient sums the bias gradient beside it.
-template <int H, int W, int C, int K, int Window, int Groups = 1>
+template <int H, int W, int C, int K, int Window, int Stride = 1, int Groups = 1>
 struct Layer {
-  static constexpr int pad = Window / 2, inputs = C / Groups;  // channels that an output channel sees
-  using G = Geometry<H, W, C, H, W, K, Window, Window, 1, 1, pad, pad, 1, 1, Groups>;
+  static constexpr int P = (H + Stride - 1) / Stride, Q = (W + Stride - 1) / Stride;
+  static constexpr int inputs = C / Groups;  // channels that an output channel sees
+  static constexpr int pad_top = std::max(0, (P - 1) * Stride + Window - H) / 2;
+  static constexpr int pad_left = std::max(0, (Q - 1) * Stride + Window - W) / 2;
+  using G = Geometry<H, W, C, P, Q, K, Window, Window, Stride, Stride, pad_top, pad_left, 1, 1, Groups>;
   using X = Load<0, Element::f32, Image<H, W, C>>;
-  using Y = Load<0, Element::f32, Image<H, W, K>>;
+  using Y = Load<0, Element::f32, Image<P, Q, K>>;
   using Weights = Load<1, Element::f32, Strides<0, Window * inputs * K, inputs * K, K, 1>>;
   using Relu = Body<Result<0>, Load<3, Element::f32, Strides<0, 0, 0, 0, 1>>, Apply<MapOp::add, 0, 1>, Constant<0>,
-                    Apply<MapOp::maximum, 2, 3>, Store<2, Element::f32, Image<H, W, K>, 4>>;
+                    Apply<MapOp::maximum, 2, 3>, Store<2, Element::f32, Image<P, Q, K>, 4>>;
   using Forward = Contraction<Mode::forward, G, true, Body<X>, Body<Weights>, Epilogue<Relu>>;
   using DataGradient = Contraction<Mode::data_gradient, G, true, Body<Y>, Body<Weights>,
                                    Epilogue<Body<Result<0>, Store<2, Element::f32, Image<H, W, C>, 0>>>>;
   using WeightGradient = Contraction<
-      Mode::weight_gradient, G, true, Body<X>, Body<Load<1, Element::f32, Image<H, W, K>>>,
+      Mode::weight_gradient, G, true, Body<X>, Body<Load<1, Element::f32, Image<P, Q, K>>>,
       Epilogue<Body<Result<0>, Store<2, Element::f32, Strides<0, Window * inputs * K, inputs * K, K, 1>, 0>>>,
       Body<Result<0>, Store<3, Element::f32, Strides<0, 0, 0, 0, 1>, 0>>>;
 
-  static constexpr std::int64_t input = std::int64_t{4} * H * W * C, output = std::int64_t{4} * H * W * K;
+  static constexpr std::int64_t input = std::int64_t{4} * H * W * C, output = std::int64_t{4} * P * Q * K;
   static constexpr std::int64_t weights = std::int64_t{4} * Window * Window * inputs * K;
-  static constexpr double flop = 2.0 * H * W * inputs * K * Window * Window;
+  static constexpr double flop = 2.0 * P * Q * inputs * K * Window * Window;
 };
 
 template <class Kernel, Algorithm A, class L>
@@ -155,7 +158,12 @@ int main(int argc, char** argv) {
   add_layer<Layer<4, 4, 64, 64, 3>>("4x4x64->64");
   add_layer<Layer<3, 3, 64, 64, 3>>("3x3x64->64");
   add_layer<Layer<28, 28, 1, 32, 3>, Algorithm::direct>("28x28x1->32", true);
-  add_layer<Layer<28, 28, 64, 64, 3, 64>, Algorithm::direct>("28x28x64 depthwise");
+  add_layer<Layer<28, 28, 64, 64, 3, 1, 64>, Algorithm::direct>("28x28x64 depthwise");
+  add_layer<Layer<28, 28, 64, 64, 3, 2, 64>, Algorithm::direct>("28x28x64 depthwise, stride 2");
+  add_layer<Layer<28, 28, 64, 64, 3, 2>, Algorithm::direct>("28x28x64->64 stride 2");
+  add_layer<Layer<14, 14, 64, 128, 3, 2>, Algorithm::direct>("14x14x64->128 stride 2");
+  add_layer<Layer<28, 28, 32, 64, 1, 2>, Algorithm::direct>("28x28x32->64 1x1, stride 2");
+  add_layer<Layer<28, 28, 64, 64, 1>, Algorithm::matrix>("28x28x64->64 1x1");
   add_layer<Layer<1, 1, 12544, 64, 1>, Algorithm::matrix>("dense 12544->64");
   benchmark::RunSpecifiedBenchmarks();
 }

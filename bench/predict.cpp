@@ -12,6 +12,10 @@
 
 using namespace inlay;
 
+#ifndef BUILT_BY
+#define BUILT_BY __VERSION__
+#endif
+
 using Net = nn::Sequential<nn::Input<28, 28, 1, std::uint8_t>, nn::Rescaling<std::ratio<1, 255>>,
                            nn::Conv2D<32, 3, nn::Same, nn::Relu>, nn::Conv2D<64, 3, nn::Same, nn::Relu>,
                            nn::Conv2D<64, 3, nn::Same, nn::Relu>, nn::MaxPooling2D<2>, nn::Flatten,
@@ -43,7 +47,7 @@ void serve(const char* weights, const data::Dataset& test) {
     return model.predict({test.images.data() + i * size * pixels, size * pixels});
   };
   predict(0, images);
-  std::printf("ready {\"inlay\": \"%s\"}\n", model.description().c_str());
+  std::printf("ready {\"inlay\": \"%s\", \"built by\": \"%s\"}\n", model.description().c_str(), BUILT_BY);
   std::fflush(stdout);
 
   for (std::string line, command, argument; std::getline(std::cin, line);) {

@@ -9,12 +9,14 @@ Writes docs/results/cpu-training.md and cpu-training.json, or cpu-training-resne
 
 import argparse
 import datetime
+import json
 import os
 import platform
 import re
 import statistics
 import subprocess
 import sys
+import tempfile
 
 from side_by_side import HERE, ROOT, VENV, Worker, commit, install, machine, measured, program
 from side_by_side import round_trip_ns, round_trips, write
@@ -51,6 +53,11 @@ WORKERS = {
     "pytorch": ("PyTorch", "pytorch_train.py", []),
     "pytorch-compiled": ("PyTorch, torch.compile", "pytorch_train.py", ["--compile"]),
 }
+# Before they are measured, all train on the same batches from the same weights. The first loss differs by rounding. Adam
+# divides each gradient by its size, so that the smallest ones' rounding, and where epsilon is added, decide about whole
+# steps: six losses of peers that do the same were within 0.5 %, and one of a rate that is 20 % off was 1.5 % off.
+CHECKED_STEPS = 6
+LARGEST_DIFFERENCE = 1e-5, 1e-2  # relative: of the first loss, of the others
 RATE = "images_per_second: "  # the line that every competitor prints
 
 
@@ -59,6 +66,7 @@ class Peer(Worker):
 
     def __init__(self, name, command, environment):
         super().__init__(name, command, environment, VENV)
+        self.losses = self.versions.pop("losses")
         self.rates, self.others, self.round_trips = [], [], []
 
     def turn(self):
@@ -70,13 +78,22 @@ class Inlay:
     """A program started for each turn; it measures its steps alone."""
 
     def __init__(self, program, arguments, environment):
-        self.name, self.versions = "Inlay", {"inlay": commit()}
+        self.name, self.versions, self.losses = "Inlay", {"inlay": commit()}, []
         self.rates, self.others, self.round_trips = [], [], []
         self.command = [program, "--batch-size", str(arguments.batch_size)]
         self.command += ["--data", arguments.data] if arguments.data else []
         self.command += ["--benchmark-steps"]
         self.environment, self.steps = environment, 100
         self.steps = max(100, round(self.turn() * arguments.seconds / arguments.batch_size))
+
+    def first_losses(self, weights, arguments):
+        """Saves a network's first weights, and takes the losses of its first steps."""
+        data = [arguments.data] if arguments.data else []
+        command = [program("first_losses"), weights, str(CHECKED_STEPS), str(arguments.batch_size), *data]
+        done = subprocess.run(command, env=self.environment, stdout=subprocess.PIPE, text=True, check=True)
+        found = json.loads(done.stdout)
+        self.losses = found.pop("losses")
+        self.versions.update(found, inlay=f"{commit()}, {found['inlay']}")
 
     def turn(self):
         done = subprocess.run(
@@ -96,6 +113,24 @@ class Inlay:
         pass
 
 
+def check_losses(competitors):
+    """Ends the program where a competitor's losses are not the first one's. Says how far they are off, if any are."""
+    first, *others = competitors
+    worst = [0.0, 0.0]  # of the first loss, of the others
+    for other in others:
+        for i, (loss, expected) in enumerate(zip(other.losses, first.losses, strict=True)):
+            kind = min(i, 1)
+            worst[kind] = max(worst[kind], abs(loss / expected - 1))
+            if not abs(loss / expected - 1) < LARGEST_DIFFERENCE[kind]:
+                sys.exit(f"{other.name} does not train as {first.name} does: losses {other.losses} and {first.losses}")
+    if not others or not first.losses:
+        return ""
+    return (
+        f"Before, all took the same {len(first.losses)} steps from the same weights: the first loss agrees to {worst[0]:.1e} "
+        f"of it,\nthe others to {worst[1]:.1e}.\n"
+    )
+
+
 def measure(competitor):
     """One turn."""
     rate, others, trip = measured(competitor, competitor.turn)
@@ -105,7 +140,7 @@ def measure(competitor):
     print(f"{competitor.name:24} {rate:8.1f} images/s   others {others:.0%}", flush=True)
 
 
-def report(competitors, arguments):
+def report(competitors, agreement, arguments):
     flop = flop_per_image(arguments.network)
     results = {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
@@ -147,7 +182,7 @@ Written by `bench/compare/run training` on {results["date"]}, commit {results["c
 
 {warning}{ABOUT[arguments.network].format(size=arguments.batch_size)}
 forward, backward and update. {len(competitors[0].rates)} rounds of about {arguments.seconds:g} s, in turns; medians.
-
+{agreement}
 Machine: {m["processor"]}, {m["cores"]} cores, {arguments.threads} threads each, {", ".join(m["vectors"])};
 {m["system"]}, Python {results["python"]}.
 {round_trips(ns for c in competitors for ns in c.round_trips)}
@@ -185,22 +220,30 @@ def main(command_line):
         parser.error(f"--only has {', '.join(sorted(unknown))}: expected inlay, {', '.join(WORKERS)}")
     round_trip_ns()  # says what has not been built before anything takes its time
     competitors = []
-    if "inlay" in wanted:
-        competitors.append(Inlay(arguments.inlay or program("resnet20" if resnet else "fashion_mnist"), arguments, environment))
+    with tempfile.TemporaryDirectory() as folder:
+        checked = []  # what makes a peer take the first steps from Inlay's weights
+        if "inlay" in wanted:
+            inlay = Inlay(arguments.inlay or program("resnet20" if resnet else "fashion_mnist"), arguments, environment)
+            competitors.append(inlay)
+            if not resnet:
+                weights = os.path.join(folder, "weights.safetensors")
+                inlay.first_losses(weights, arguments)
+                checked = ["--weights", weights, "--check-steps", str(CHECKED_STEPS)]
 
-    for key, (name, script, extra) in WORKERS.items():
-        if key not in wanted or (resnet and not key.startswith("pytorch")):
-            continue
-        command = [install(), os.path.join(HERE, "peers", script)] + extra
-        for option in ("data", "batch_size", "threads", "seconds", "network"):
-            if getattr(arguments, option) is not None:
-                command += ["--" + option.replace("_", "-"), str(getattr(arguments, option))]
-        competitors.append(Peer(name, command, environment))
+        for key, (name, script, extra) in WORKERS.items():
+            if key not in wanted or (resnet and not key.startswith("pytorch")):
+                continue
+            command = [install(), os.path.join(HERE, "peers", script)] + extra + checked
+            for option in ("data", "batch_size", "threads", "seconds", "network"):
+                if getattr(arguments, option) is not None:
+                    command += ["--" + option.replace("_", "-"), str(getattr(arguments, option))]
+            competitors.append(Peer(name, command, environment))
 
+    agreement = "" if resnet else check_losses(competitors)
     for _ in range(arguments.rounds):
         for competitor in competitors:
             measure(competitor)
     for competitor in competitors:
         competitor.close()
-    report(competitors, arguments)
+    report(competitors, agreement, arguments)
 

@@ -49,7 +49,7 @@ def loss_of(parameters, x, y):
 
 
 @jax.jit
-def step(state, x, y):
+def update(state, x, y):
     """One update."""
     parameters, first, second, count, loss_sum, correct_sum = state
     (loss, correct), gradients = jax.value_and_grad(loss_of, has_aux=True)(parameters, x, y)
@@ -63,7 +63,7 @@ def step(state, x, y):
 
 
 random = np.random.default_rng(0)
-parameters = initial()
+parameters = [tuple(map(jnp.asarray, layer)) for layer in arguments.layers] if arguments.layers else initial()
 zeros = jax.tree.map(jnp.zeros_like, parameters)
 model = parameters, zeros, jax.tree.map(jnp.zeros_like, parameters), jnp.zeros(())
 
@@ -77,10 +77,16 @@ def train(steps):
         order = random.permutation(len(images))
         for i in range(min(steps - done, len(images) // size)):
             batch = order[i * size : (i + 1) * size]
-            state = step(state, images[batch], labels[batch])
+            state = update(state, images[batch], labels[batch])
             done += 1
     model = state[:4]
     return float(state[4]) / steps
 
 
-serve(train, arguments, {"jax": jax.__version__})
+def step(first, end):
+    global model
+    *model, loss, _ = update((*model, jnp.zeros(()), jnp.zeros((), int)), images[first:end], labels[first:end])
+    return loss
+
+
+serve(train, step, arguments, {"jax": jax.__version__})

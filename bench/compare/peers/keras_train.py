@@ -17,6 +17,8 @@ tensorflow.config.threading.set_inter_op_parallelism_threads(arguments.threads)
 
 images, labels = training_data(arguments.data)
 model = network()
+if arguments.layers:
+    model.set_weights([values for layer in arguments.layers for values in layer])
 model.compile(
     optimizer=keras.optimizers.Adam(1e-3),
     loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -38,4 +40,9 @@ def train(steps):
     return loss
 
 
-serve(train, arguments, {"keras": keras.__version__, "tensorflow": tensorflow.__version__})
+def step(first, end):
+    model.reset_metrics()
+    return model.train_on_batch(images[first:end], labels[first:end])[0]
+
+
+serve(train, step, arguments, {"keras": keras.__version__, "tensorflow": tensorflow.__version__})

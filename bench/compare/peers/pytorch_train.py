@@ -18,6 +18,8 @@ images, labels = (torch.from_numpy(a.copy()) for a in training_data(arguments.da
 
 resnet = arguments.network == "resnet20"
 net = (pytorch_resnet20 if resnet else pytorch_network).Net().to(memory_format=torch.channels_last)
+if arguments.layers:
+    net.load(arguments.layers)
 forward = torch.compile(net) if arguments.compile else net
 if resnet:
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True)
@@ -36,18 +38,26 @@ def batches(steps):
         steps -= len(images) // size
 
 
+def update(x, y):
+    """One step; the loss and the number of right answers."""
+    logits = forward(x)
+    loss = cross_entropy(logits, y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach(), (logits.detach().argmax(1) == y).sum()  # Keras and Inlay report it, too
+
+
 def train(steps):
-    loss_sum = correct = torch.zeros(())
+    loss_sum = correct_sum = torch.zeros(())
     for batch in batches(steps):
-        x, y = images[batch], labels[batch]
-        logits = forward(x)
-        loss = cross_entropy(logits, y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        loss_sum = loss_sum + loss.detach()
-        correct = correct + (logits.detach().argmax(1) == y).sum()  # Keras and Inlay report it, too
+        loss, correct = update(images[batch], labels[batch])
+        loss_sum, correct_sum = loss_sum + loss, correct_sum + correct
     return loss_sum.item() / steps
 
 
-serve(train, arguments, {"torch": torch.__version__})
+def step(first, end):
+    return update(images[first:end], labels[first:end])[0]
+
+
+serve(train, step, arguments, {"torch": torch.__version__})

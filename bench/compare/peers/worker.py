@@ -1,7 +1,7 @@
 """A process that trains the seed network on demand, so that start-up and compilation are not measured.
 
-It says `ready {versions}` when warm. For each line `run` on its input it trains for some seconds and prints
-`images_per_second: X`.
+It says `ready {versions}` when warm, among them the losses of the first steps: from the weights of a file, on the first
+images as they lie. For each line `run` on its input it trains for some seconds and prints `images_per_second: X`.
 """
 
 import argparse
@@ -13,16 +13,23 @@ import time
 
 import numpy as np
 
+from network import weights
+
 
 def options():
+    """Also `layers`: the weights to begin with, or None."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", default="/usr/share/datasets/fashion-mnist")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--network", default="seed", choices=("seed", "resnet20"))
+    parser.add_argument("--weights", help="a file of Model::save, of the seed network")
+    parser.add_argument("--check-steps", type=int, default=0, help="so many losses of first steps")
     parser.add_argument("--compile", action="store_true", help="XLA for Keras, torch.compile for PyTorch")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    arguments.layers = weights(arguments.weights) if arguments.weights else None
+    return arguments
 
 
 def training_data(folder):
@@ -34,14 +41,17 @@ def training_data(folder):
     return images, labels
 
 
-def serve(train, arguments, versions):
-    """`train(steps)` trains that many batches and returns their mean loss."""
+def serve(train, step, arguments, versions):
+    """`train(steps)` trains that many batches and returns their mean loss; `step(first, end)` trains on the samples from
+    `first` to before `end`, and returns the loss."""
+    size = arguments.batch_size
+    losses = [float(step(size * i, size * (i + 1))) for i in range(arguments.check_steps)]
     train(20)  # compiles, allocates
     start = time.perf_counter()
     train(20)
     steps = max(20, round(20 * arguments.seconds / (time.perf_counter() - start)))
     train(steps)
-    print("ready", json.dumps(versions), flush=True)
+    print("ready", json.dumps({**versions, "losses": losses}), flush=True)
 
     for line in sys.stdin:
         if line != "run\n":
