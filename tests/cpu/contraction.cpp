@@ -1,5 +1,6 @@
 #include "../support/contraction_graph.hpp"
 #include "../support/program_run.hpp"
+#include "kernel_run.hpp"
 #include "winograd_growth.hpp"
 
 using namespace inlay;
@@ -65,11 +66,37 @@ TEST_CASE("depthwise convolutions agree with the reference") {
   check<ContractionGraph<9, 5, 72, 72, 5, 5, 1, 2, 1, 72>>();
   check<ContractionGraph<12, 12, 16, 16, 3, 2, 1, 2, 2, 16>>();
 }
+TEST_CASE("images so wide that a weight gradient takes them a few rows at a time") {
+  check<ContractionGraph<9, 60, 5, 8, 3, 3, 1, 1>, exact>(2);
+  check<ContractionGraph<21, 90, 3, 40, 3, 2, 2, 1>>(2);
+  check<ContractionGraph<14, 200, 8, 8, 3, 3, 1, 1, 2, 4>>(2);
+  check<ContractionGraph<11, 150, 8, 8, 3, 3, 1, 1, 1, 8>>(2);
+}
 TEST_CASE("one-pixel windows are matrix products over samples and pixels") {
   check<ContractionGraph<1, 1, 100, 10, 1, 1>>(65);
   check<ContractionGraph<1, 1, 300, 64, 1, 1>>(7);
   check<ContractionGraph<5, 7, 24, 40, 1, 1>>();
+  check<ContractionGraph<15, 16, 64, 64, 1, 1>>();
+  check<ContractionGraph<9, 10, 300, 20, 1, 1>>(2);
   check<ContractionGraph<1, 1, 3, 1, 1, 1>>(1);
+}
+TEST_CASE("pixels are multiplied where they lie, or gathered where samples are apart, with the same bits") {
+  using namespace kernel;
+  constexpr int H = 5, W = 7, C = 24, K = 20, samples = 3, gap = 9;
+  using G = Geometry<H, W, C, H, W, K, 1, 1, 1, 1, 0, 0, 1, 1, 1>;
+  using Product = Contraction<Mode::forward, G, true, Body<Load<0, Element::f32, test::Image<H, W, C>>>,
+                              Body<Load<1, Element::f32, Strides<0, C * K, C * K, K, 1>>>,
+                              Epilogue<Body<Result<0>, Store<2, Element::f32, test::Image<H, W, K>, 0>>>>;
+  using Runner = cpu::ContractionRunner<Product, cpu::Algorithm::matrix>;
+  auto x = test::random_argument(H * W * C, samples), w = test::random_argument(C * K, 0, 2);
+  test::Argument<float> apart(H * W * C + gap, samples), y(H * W * K, samples), other(H * W * K, samples);
+  for (std::int64_t n = 0; n < samples; ++n)
+    for (std::int64_t i = 0; i < H * W * C; ++i) apart[n * (H * W * C + gap) + i] = x[n * H * W * C + i];
+  for (int threads : {1, 2}) {
+    test::run_kernel<Runner>({x.slot(), w.slot(), y.slot()}, samples, threads);
+    test::run_kernel<Runner>({apart.slot(), w.slot(), other.slot()}, samples, threads);
+    CHECK(y.values == other.values);
+  }
 }
 TEST_CASE("matrix products without a batch are shared among the threads") {
   check<ContractionGraph<1, 50, 20, 30, 1, 1, 1, 0, 1, 1, false>>(1);

@@ -5,6 +5,7 @@
 
 #include <inlay/cpu/contraction.hpp>
 #include <inlay/cpu/direct.hpp>
+#include <inlay/cpu/multiply_tile.hpp>
 #include <inlay/cpu/pooling.hpp>
 
 namespace inlay::cpu {
@@ -64,7 +65,7 @@ struct PaddedImage {
     constexpr int before = FirstColumn > 0 ? (FirstColumn + StepW - 1) / StepW : 0;
     constexpr int last = columns - 1 + FirstColumn, fitting = last < 0 ? 0 : last / StepW + 1;
     constexpr int behind = fitting < Width ? fitting : Width;
-    constexpr bool spread = StepW > 1 || channels > Channels || behind <= before;  // zeros between pixels
+    constexpr bool spread = StepW > 1 || behind <= before;  // zeros between pixels
     constexpr int left = spread ? columns : before - FirstColumn, right = spread ? columns : behind - FirstColumn;
     for (int j = first; j < end; ++j) {
       const int h = (j + FirstRow) / StepH;
@@ -81,6 +82,7 @@ struct PaddedImage {
           float* pixel = image + (w * StepW - FirstColumn) * channels;
           run_row<Prologue, Channels>(slots, sample, 0, h, w, 0, Channels, no_input,
                                       [&](int c, auto v) INLAY_LAMBDA { write(pixel + c, v); });
+          for (int c = Channels; c < channels; ++c) pixel[c] = 0;
         }
       for (int i = right * channels; i < columns * channels; ++i) image[i] = 0;
     }
@@ -110,7 +112,7 @@ struct Rows {
   }
 };
 template <class I>
-inline constexpr bool is_image = I::sample != 0 && I::s1 > I::s2&& I::s2 > 1;
+inline constexpr bool is_image = I::sample != 0 && I::s1 > I::s2&& I::s2 > 0;
 
 template <class... Steps>
 struct FirstRows {
@@ -136,8 +138,10 @@ template <class Image, int OutH, int OutW, int OutC, int R, int S, int StrideH, 
           int DilationW, int Groups, bool Depthwise, class Prologue, class E>
 struct ConvolutionPass {
   static constexpr int in = Depthwise ? 1 : Image::channels / Groups, out = OutC / Groups;
-  using Kernel = Direct<in, out, Depthwise, Image::columns, Image::channels, OutW, R, S, StrideW, DilationH, DilationW,
-                        Image::step_h, Image::step_w>;
+  using Kernel = Direct<in, out, Depthwise, Image::channels, OutW, R, S, StrideW, DilationH, DilationW, Image::step_h,
+                        Image::step_w>;
+  /// Rows of the padded image that a row of the output needs; no others are kept.
+  static constexpr int kept = (R - 1) * DilationH + 1, kept_floats = kept * Image::columns * Image::channels;
   static constexpr int spread = Image::step_w;
   using Pool = typename E::pool;
   static constexpr bool pools = Pool::height * Pool::width > 1;
@@ -145,7 +149,7 @@ struct ConvolutionPass {
       Groups == 1 || out % lanes == 0 ? out : 1;  // of a row; groups may begin inside a vector
   static constexpr std::int64_t tile_floats = std::int64_t{Kernel::tile.pixels} * Kernel::width;
   static constexpr std::int64_t row_floats = pools ? std::int64_t{Pool::height} * OutW * OutC : 0;
-  static constexpr std::int64_t scratch_floats = round_up(Image::floats, 16) + tile_floats + row_floats;
+  static constexpr std::int64_t scratch_floats = round_up(kept_floats, 16) + tile_floats + row_floats;
   static constexpr std::int64_t packed_floats = Groups * Kernel::packed_floats;
   static constexpr int samples_together = 1;
   static constexpr Blocking blocking{Kernel::tile.pixels, Kernel::tile.vectors, Kernel::tile.pixels};
@@ -163,41 +167,59 @@ struct ConvolutionPass {
 
   /// Samples first, ..., first + count - 1; of each, the thread's share.
   static void run(const Slot* slots, int first, int count, Memory memory, Share share) {
-    for (int n = first; n < first + count; ++n) run_sample(slots, n, memory, share);
+    for (int n = first; n < first + count; ++n) run_sample(slots, n, n + 1 < first + count, memory, share);
   }
 
  private:
-  static void run_sample(const Slot* slots, int sample, Memory memory, Share share) {
+  // While a row is computed, what the next one reads and stores to is fetched, some of it with each tile. (A row that
+  // another thread computes is not, which would take it from the other.)
+  using Loaded = typename FirstRows<Prologue>::loaded;
+  using Stored = typename FirstRows<std::conditional_t<pools, typename E::post, typename E::main>>::stored;
+  static constexpr int tiles =
+      Groups * Kernel::blocks * spread * ((OutW / spread + Kernel::tile.pixels - 1) / Kernel::tile.pixels);
+  static constexpr int read_ahead = (Loaded::row_bytes * StrideH / Image::step_h + tiles - 1) / tiles;
+  static constexpr int write_ahead = (Stored::row_bytes / Pool::height + tiles - 1) / tiles;
+
+  static void fetch(Ahead& ahead) {
+    if (ahead.read == nullptr && ahead.write == nullptr) return;
+    for (int i = 0; i < read_ahead; i += 64) __builtin_prefetch(ahead.read + i);
+    for (int i = 0; i < write_ahead; i += 64) __builtin_prefetch(ahead.write + i, 1);
+    ahead.read += read_ahead;
+    ahead.write += write_ahead;
+  }
+  /// What output row p of a sample reads last, and where it is stored.
+  static Ahead at(const Slot* slots, int sample, int p) {
+    const int row = (p * StrideH + kept - StrideH + Image::first_row) / Image::step_h;
+    return {Loaded::at(slots, sample, row),
+            Stored::at(slots, sample, p / Pool::height) + p % Pool::height * (Stored::row_bytes / Pool::height)};
+  }
+
+  static void run_sample(const Slot* slots, int sample, bool more, Memory memory, Share share) {
     float* image = memory.scratch;
-    float* tile = image + round_up(Image::floats, 16);
+    float* tile = image + round_up(kept_floats, 16);
     float* rows = tile + tile_floats;
     const auto part = share.of(OutH, Pool::height);
-    if (part.first >= part.end) return;
-    Image::template fill_rows<Prologue, Image::rows>(image, slots, sample, part.first * StrideH,
-                                                     (part.end - 1) * StrideH + (R - 1) * DilationH + 1);
+    int filled = 0;  // rows up to this one are there
     for (int p = part.first; p < part.end; ++p) {
-      const bool shared = share.threads > 1 && p % Pool::height == 0 && p + Pool::height < part.end;
-      if (shared) prefetch_row(slots, sample, p / Pool::height + 1);
+      const int first = p * StrideH;
+      Image::template fill_rows<Prologue, kept>(image, slots, sample, filled > first ? filled : first, first + kept);
+      filled = first + kept;
+      const float* window[R];
+      for (int r = 0; r < R; ++r)
+        window[r] = image + (first + r * DilationH) % kept * (Image::columns * Image::channels);
+      Ahead ahead = p + 1 < part.end ? at(slots, sample, p + 1) : more ? at(slots, sample + 1, 0) : Ahead{};
       for (int block = 0; block < Groups * Kernel::blocks; ++block)
         for (int phase = 0; phase < spread; ++phase)
-          finish_row(slots, sample, memory, image, tile, rows, p, block, phase);
+          finish_row(slots, sample, memory, window, tile, rows, p, block, phase, ahead);
       if constexpr (pools)
         if (p % Pool::height == Pool::height - 1)
           pool_row<Pool, typename E::post, OutW, OutC, OutC>(slots, sample, p / Pool::height, rows);
     }
   }
 
-  using Stored = typename FirstRows<std::conditional_t<pools, typename E::post, typename E::main>>::stored;
-
-  /// Of what is stored, when threads share a sample: another may have read it in the last run, and stores would wait
-  /// one by one until its cache gave the lines up.
-  static void prefetch_row(const Slot* slots, int sample, int row) {
-    const char* to = Stored::at(slots, sample, row);
-    for (int i = 0; i < Stored::row_bytes; i += 64) __builtin_prefetch(to + i, 1);
-  }
   /// Pixels phase, phase + spread, ... of row p.
-  static void finish_row(const Slot* slots, int sample, Memory memory, const float* image, float* tile, float* rows,
-                         int p, int block, int phase) {
+  static void finish_row(const Slot* slots, int sample, Memory memory, const float* const (&window)[R], float* tile,
+                         float* rows, int p, int block, int phase, Ahead& ahead) {
     constexpr int pixels = Kernel::tile.pixels;
     const int group = block / Kernel::blocks, inner = block % Kernel::blocks;
     const int k = group * out + inner * Kernel::width;
@@ -206,10 +228,10 @@ struct ConvolutionPass {
     for (int first = 0; first < count; first += pixels) {
       const int from_pixel = first + pixels <= count ? first : count - pixels;  // the last overlaps
       const int q = phase + from_pixel * spread;
-      Kernel::compute(
-          image + (p * StrideH * Image::columns + q * StrideW) * Image::channels + (Depthwise ? k : group * in),
-          memory.packed + group * Kernel::packed_floats + inner * Kernel::block_floats, tile,
-          Image::behind_h(p * StrideH), Image::behind_w(q * StrideW));
+      Kernel::compute(window, q * StrideW * Image::channels + (Depthwise ? k : group * in),
+                      memory.packed + group * Kernel::packed_floats + inner * Kernel::block_floats, tile,
+                      Image::behind_h(p * StrideH), Image::behind_w(q * StrideW));
+      fetch(ahead);
       for (int i = first - from_pixel; i < pixels; ++i) {
         const int column = q + i * spread;
         float* pooled = rows + (p % Pool::height * OutW + column) * OutC;
@@ -248,10 +270,10 @@ inline constexpr int slot_of = -1;
 template <int S, Element E, class I>
 inline constexpr int slot_of<kernel::Body<kernel::Load<S, E, I>>> = S;
 
-template <class G>
-using ForwardImage = PaddedImage<G::H, G::W, G::C, (G::P - 1) * G::stride_h + (G::R - 1) * G::dilation_h + 1,
-                                 (G::Q - 1) * G::stride_w + (G::S - 1) * G::dilation_w + 1, -G::pad_top, -G::pad_left,
-                                 1, 1, image_pitch<G>(G::C)>;
+template <class G, int Pitch = image_pitch<G>(G::C)>
+using ForwardImage =
+    PaddedImage<G::H, G::W, G::C, (G::P - 1) * G::stride_h + (G::R - 1) * G::dilation_h + 1,
+                (G::Q - 1) * G::stride_w + (G::S - 1) * G::dilation_w + 1, -G::pad_top, -G::pad_left, 1, 1, Pitch>;
 template <class G>
 using GradientImage =
     PaddedImage<G::P, G::Q, G::K, G::H + (G::R - 1) * G::dilation_h, G::W + (G::S - 1) * G::dilation_w,
@@ -298,37 +320,51 @@ struct ContractionRunner<kernel::Contraction<Mode::data_gradient, G, Batched, A,
 template <class G, bool Batched, class A, class B, class E, class Side>
 struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, A, B, E, Side>, Algorithm::direct>
     : RunnerDefaults {
-  using Image = ForwardImage<G>;
-  static constexpr Partition partition = Batched ? Partition::reduced : Partition::outputs;
   static constexpr int in = G::C / G::groups, pitch = round_up(G::K, lanes);
+  /// Pixels of x and dy that many passes read lie an odd number of cache lines apart: those of a row would share few of
+  /// the cache's sets otherwise.
+  static constexpr int apart(int floats) {
+    return in > 1 && floats > 16 ? (round_up(floats, 16) / 16 | 1) * 16 : floats;
+  }
+  static constexpr int dy_pitch = apart(pitch);
+  using Image = ForwardImage<G, apart(image_pitch<G>(G::C))>;
+  static constexpr Partition partition = Batched ? Partition::reduced : Partition::outputs;
   static constexpr std::int64_t weight_floats = std::int64_t{G::R} * G::S * in * pitch;
   static constexpr bool divided = G::groups > 1 && !is_depthwise<G>;  // into groups, one weight after another
-  using Kernel = DirectWeightGradient<in, is_depthwise<G>, Image::channels, pitch, Image::columns, G::P, G::Q, G::R,
-                                      G::S, G::stride_h, G::stride_w, G::dilation_h, G::dilation_w>;
+  using Kernel = DirectWeightGradient<in, pitch, is_depthwise<G>, Image::channels, dy_pitch, Image::columns, G::P, G::Q,
+                                      G::R, G::S, G::stride_h, G::stride_w, G::dilation_h, G::dilation_w>;
   static constexpr Blocking blocking =
       divided ? Blocking{1, 1, G::P* G::Q}
               : Blocking{Kernel::taps * Kernel::channels, Kernel::vectors, Kernel::rows* G::Q};
-  static constexpr std::int64_t image_floats = round_up(Image::floats, 16);
+  static constexpr std::int64_t image_floats = round_up(Kernel::ring * Image::columns * Image::channels, 16);
+  static constexpr std::int64_t dy_floats = std::int64_t{Kernel::rows} * G::Q * dy_pitch;
   static constexpr std::int64_t partial_bytes = Batched ? 4 * (weight_floats + pitch) : 0;
   static constexpr std::int64_t scratch_bytes =
-      4 * (image_floats + std::int64_t{G::P} * G::Q * pitch) + (Batched ? 0 : 4 * (weight_floats + pitch));
+      4 * (image_floats + dy_floats) + (Batched ? 0 : 4 * (weight_floats + pitch));
 
   static void samples(const Slot* slots, int first, int count, Memory memory) {
     float* image = memory.scratch;
     float* dy = image + image_floats;
     for (int n = first; n < first + count; ++n) {
-      Image::template fill<A>(image, slots, n);
-      gather(dy, slots, n);
-      if constexpr (!divided) {
-        Kernel::accumulate(image, dy, memory.partial);
-      } else {
-        grouped(image, dy, memory.partial);
-      }
-      if constexpr (Side::size > 0) {
-        float* sums = memory.partial + weight_floats;
-        for (int pixel = 0; pixel < G::P * G::Q; ++pixel)
-          for (int k = 0; k < pitch; k += lanes)
-            store_vector(sums + k, load_vector(sums + k) + load_vector(dy + pixel * pitch + k));
+      int filled = 0;  // rows of the image up to this one are there
+      for (int p = 0, end = 0; p < G::P; p = end) {
+        end = p + Kernel::rows < G::P ? p + Kernel::rows : G::P;
+        const int needed = (end - 1) * G::stride_h + Kernel::kept;
+        Image::template fill_rows<A, Kernel::ring>(image, slots, n, filled > p * G::stride_h ? filled : p * G::stride_h,
+                                                   needed);
+        filled = needed;
+        gather(dy, slots, n, p, end);
+        if constexpr (!divided) {
+          Kernel::accumulate(image, dy, p, end, memory.partial);
+        } else {
+          grouped(image, dy, p, end, memory.partial);
+        }
+        if constexpr (Side::size > 0) {
+          float* sums = memory.partial + weight_floats;
+          for (int pixel = 0; pixel < (end - p) * G::Q; ++pixel)
+            for (int k = 0; k < pitch; k += lanes)
+              store_vector(sums + k, load_vector(sums + k) + load_vector(dy + pixel * dy_pitch + k));
+        }
       }
     }
   }
@@ -346,32 +382,31 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, 
   }
   static void outputs(const Slot* slots, int, Memory memory, Share share) {
     if (share.thread != 0) return;
-    memory.partial = memory.scratch + image_floats + std::int64_t{G::P} * G::Q * pitch;
+    memory.partial = memory.scratch + image_floats + dy_floats;
     for (std::int64_t i = 0; i < weight_floats + pitch; ++i) memory.partial[i] = 0;
     samples(slots, 0, 1, memory);
     finish(slots, {memory.partial, 0, 1}, {0, 1});
   }
 
  private:
-  static void gather(float* dy, const Slot* slots, int sample) {
-    for (int pixel = 0; pixel < G::P * G::Q; ++pixel, dy += pitch) {
+  static void gather(float* dy, const Slot* slots, int sample, int first, int end) {
+    for (int pixel = first * G::Q; pixel < end * G::Q; ++pixel, dy += dy_pitch) {
       run_row<B, G::K>(slots, sample, 0, pixel / G::Q, pixel % G::Q, 0, G::K, no_input,
                        [&](int k, auto v) { write(dy + k, v); });
       for (int k = G::K; k < pitch; ++k) dy[k] = 0;
     }
   }
-  static void grouped(const float* image, const float* dy, float* partial) {
+  static void grouped(const float* image, const float* dy, int first, int end, float* partial) {
     constexpr int out = G::K / G::groups;
-    for (int p = 0; p < G::P; ++p)
-      for (int q = 0; q < G::Q; ++q)
+    for (int p = first; p < end; ++p)
+      for (int q = 0; q < G::Q; ++q, dy += dy_pitch)
         for (int tap = 0; tap < G::R * G::S; ++tap) {
-          const float* x = image + ((p * G::stride_h + tap / G::S * G::dilation_h) * Image::columns + q * G::stride_w +
-                                    tap % G::S * G::dilation_w) *
-                                       G::C;
-          const float* d = dy + (p * G::Q + q) * pitch;
+          const int row = (p * G::stride_h + tap / G::S * G::dilation_h) % Kernel::ring;
+          const float* x =
+              image + (row * Image::columns + q * G::stride_w + tap % G::S * G::dilation_w) * Image::channels;
           for (int c = 0; c < in; ++c)
             for (int k = 0; k < G::K; ++k)
-              partial[(std::int64_t{tap} * in + c) * pitch + k] += x[k / out * in + c] * d[k];
+              partial[(std::int64_t{tap} * in + c) * pitch + k] += x[k / out * in + c] * dy[k];
         }
   }
 };

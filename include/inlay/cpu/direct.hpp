@@ -7,6 +7,8 @@
 
 #include <inlay/cpu/runner.hpp>
 
+#include <algorithm>
+
 namespace inlay::cpu {
 
 /// Accumulator tile: `vectors` along the output channels, `pixels` along the row.
@@ -40,11 +42,11 @@ constexpr TileShape tile_shape(int channels, int row) {
 constexpr int depthwise_pitch(int channels) { return round_up(channels, tile_shape(channels, 1).vectors * lanes); }
 
 /// Out channels of one group from In channels, or each from its own if Depthwise (In is 1); the padded image has
-/// Columns pixels a row and Pitch floats a pixel. It may be spread: zeros but for every SpreadH-th row and SpreadW-th
+/// Pitch floats a pixel. It may be spread: zeros but for every SpreadH-th row and SpreadW-th
 /// column. Then neighbours in a tile are SpreadW pixels apart, so that the same taps of all of them fall on zeros and
 /// are left out.
-template <int In, int Out, bool Depthwise, int Columns, int Pitch, int OutWidth, int R, int S, int StrideW,
-          int DilationH, int DilationW, int SpreadH, int SpreadW>
+template <int In, int Out, bool Depthwise, int Pitch, int OutWidth, int R, int S, int StrideW, int DilationH,
+          int DilationW, int SpreadH, int SpreadW>
 struct Direct {
   static constexpr TileShape tile = tile_shape(Out, OutWidth < SpreadW ? 1 : OutWidth / SpreadW);
   static constexpr int width = tile.vectors * lanes;  // output channels of one tile
@@ -63,9 +65,11 @@ struct Direct {
           for (int k = block * width; k < (block + 1) * width; ++k) *w++ = k < Out ? weight(r, s, c, k) : 0.0f;
   }
 
-  /// out[pixel][width] = sum over taps and channels, for tile.pixels pixels from `x` on (x: the first tap's pixel,
-  /// which is `row` rows and `column` columns behind one that is not zero).
-  [[gnu::noinline]] static void compute(const float* x, const float* w, float* out, int row, int column) {
+  /// out[pixel][width] = sum over taps and channels, for tile.pixels pixels. rows: those of the image that the window's
+  /// rows of taps are on; `x` floats into them is the first tap's pixel, which is `row` rows and `column` columns
+  /// behind one that is not zero.
+  [[gnu::noinline]] static void compute(const float* const (&rows)[R], int x, const float* w, float* out, int row,
+                                        int column) {
     Vector sum[tile.pixels][tile.vectors] = {};
     for (int r = 0; r < R; ++r)
       for (int s = 0; s < S; ++s) {
@@ -73,7 +77,7 @@ struct Direct {
           w += In * width;
           continue;
         }
-        const float* tap = x + (r * DilationH * Columns + s * DilationW) * Pitch;
+        const float* tap = rows[r] + x + s * DilationW * Pitch;
         for (int c = 0; c < In; ++c, w += width) {
           Vector weights[tile.vectors];
           unroll<tile.vectors>([&](int v) INLAY_LAMBDA { weights[v] = load_vector(w + v * lanes); });
@@ -92,57 +96,73 @@ struct Direct {
   }
 };
 
-/// Weight gradient of one image: partial[tap][in][out] += x[pixel + tap][in] * dy[pixel][out].
-/// x has Columns pixels a row and Pitch floats a pixel, dy has OutWidth pixels a row and OutPitch floats a pixel. If
-/// Depthwise, `in` is 0 and `out` also counts the channels of x.
-template <int In, bool Depthwise, int Pitch, int OutPitch, int Columns, int OutHeight, int OutWidth, int R, int S,
-          int StrideH, int StrideW, int DilationH, int DilationW>
+/// Weight gradient of some rows of an image: partial[tap][in][out] += x[pixel + tap][in] * dy[pixel][out].
+/// Of the padded image x, with Columns pixels a row and Pitch floats a pixel, `ring` rows are kept: row j is at
+/// j % ring. dy has OutWidth pixels a row and OutPitch floats a pixel. If Depthwise, `in` is 0 and `out` also counts
+/// the channels of x.
+template <int In, int Out, bool Depthwise, int Pitch, int OutPitch, int Columns, int OutHeight, int OutWidth, int R,
+          int S, int StrideH, int StrideW, int DilationH, int DilationW>
 struct DirectWeightGradient {
   static constexpr int accumulators = vector_registers == 32 ? 24 : 12;
-  static constexpr int vectors = [] {
-    const int widest = vector_registers == 32 ? 4 : 2, needed = OutPitch / lanes;
-    for (int v = widest; v > 1; --v)
-      if (needed % v == 0) return v;
-    return 1;
+  /// What shares a pass over the pixels: some taps and input channels, and vectors of output channels.
+  struct Shape {
+    int vectors, taps, channels;
+
+    constexpr explicit Shape(int v)
+        : vectors(v),
+          taps(R * S * v <= accumulators ? R * S
+               : S * v <= accumulators   ? S
+                                         : 1),
+          channels(1) {
+      for (int n = 2; n * taps * v <= accumulators && n <= In; ++n)
+        if (In % n == 0) channels = n;
+    }
+    constexpr bool fits() const { return vectors * (taps * channels + 1) < vector_registers; }
+    /// For each product, half-cycles: it takes one, and so does each load; a sum waits four cycles for the last.
+    constexpr double cost() const {
+      const int products = taps * channels * vectors, loads = vectors + taps * channels * (Depthwise ? vectors : 1);
+      return double(std::max({products, loads, 8})) / products;
+    }
+  };
+  static constexpr Shape shape = [] {
+    Shape best(1);
+    for (int v = 2; v <= 4; ++v)
+      if (Out / lanes % v == 0 && Shape(v).fits() && Shape(v).cost() <= best.cost()) best = Shape(v);
+    return best;
   }();
-  /// Taps and input channels that share a pass over the pixels.
-  static constexpr int taps = R * S * vectors <= accumulators ? R * S : S * vectors <= accumulators ? S : 1;
-  static constexpr int channels = [] {
-    int n = accumulators / (taps * vectors);
-    if (n < 1) n = 1;
-    while (In % n != 0) --n;
-    return n;
-  }();
-  static constexpr int width = vectors * lanes;
+  static constexpr int vectors = shape.vectors, taps = shape.taps, channels = shape.channels, width = vectors * lanes;
   static constexpr int rows = [] {
     // Of each pixel a pass reads a cache line of x and `width` floats of dy.
     const int n = 28 * 1024 / (OutWidth * (width * 4 + 64));
     return n < 1 ? 1 : n > OutHeight ? OutHeight : n;
   }();
+  static constexpr int kept = (R - 1) * DilationH + 1;  // rows that one of dy needs
+  static constexpr int ring = (rows - 1) * StrideH + kept;
 
-  static void accumulate(const float* x, const float* dy, float* partial) {
-    for (int p = 0; p < OutHeight; p += rows) {
-      const int end = p + rows < OutHeight ? p + rows : OutHeight;
-      for (int k = 0; k < OutPitch; k += width)
-        for (int t = 0; t < R * S; t += taps)
-          for (int c = 0; c < In; c += channels)
-            pass(x + (t / S * DilationH * Columns + t % S * DilationW) * Pitch + (Depthwise ? k : c), dy + k, p, end,
-                 partial + (std::int64_t{t} * In + c) * OutPitch + k);
-    }
+  /// Rows first, ..., end - 1, no more than `rows`; dy begins with the first of them.
+  static void accumulate(const float* x, const float* dy, int first, int end, float* partial) {
+    for (int k = 0; k < Out; k += width)
+      for (int t = 0; t < R * S; t += taps)
+        for (int c = 0; c < In; c += channels)
+          pass(x + t % S * DilationW * Pitch + (Depthwise ? k : c), t / S, dy + k, first, end,
+               partial + (std::int64_t{t} * In + c) * Out + k);
   }
 
  private:
-  [[gnu::noinline]] static void pass(const float* x, const float* dy, int first, int end, float* partial) {
+  [[gnu::noinline]] static void pass(const float* x, int first_tap, const float* dy, int first, int end,
+                                     float* partial) {
     Vector sum[taps][channels][vectors] = {};
     for (int p = first; p < end; ++p) {
-      const float* row = x + p * StrideH * Columns * Pitch;
-      const float* d = dy + p * OutWidth * OutPitch;
-      for (int q = 0; q < OutWidth; ++q, d += OutPitch, row += StrideW * Pitch) {
+      const float* row[(taps + S - 1) / S];  // of each row of taps
+      for (int r = 0; r < (taps + S - 1) / S; ++r)
+        row[r] = x + (p * StrideH + (first_tap + r) * DilationH) % ring * (Columns * Pitch);
+      const float* d = dy + (p - first) * OutWidth * OutPitch;
+      for (int q = 0; q < OutWidth; ++q, d += OutPitch) {
         Vector gradient[vectors];
         unroll<vectors>([&](int v) INLAY_LAMBDA { gradient[v] = load_vector(d + v * lanes); });
         unroll<taps>([&](int t) INLAY_LAMBDA {
           unroll<channels>([&](int c) INLAY_LAMBDA {
-            const float* pixel = row + (t / S * DilationH * Columns + t % S * DilationW) * Pitch + c;
+            const float* pixel = row[t / S] + (q * StrideW + t % S * DilationW) * Pitch + c;
             unroll<vectors>([&](int v) INLAY_LAMBDA {
               const Vector value = Depthwise ? load_vector(pixel + v * lanes) : splat(*pixel);
               sum[t][c][v] = multiply_add(value, gradient[v], sum[t][c][v]);
@@ -154,7 +174,7 @@ struct DirectWeightGradient {
     unroll<taps>([&](int t) INLAY_LAMBDA {
       unroll<channels>([&](int c) INLAY_LAMBDA {
         unroll<vectors>([&](int v) INLAY_LAMBDA {
-          float* to = partial + (std::int64_t{t} * In + c) * OutPitch + v * lanes;
+          float* to = partial + (std::int64_t{t} * In + c) * Out + v * lanes;
           store_vector(to, load_vector(to) + sum[t][c][v]);
         });
       });

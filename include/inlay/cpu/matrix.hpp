@@ -22,18 +22,23 @@ struct MatrixTile {
   static constexpr int depth_block = 256;
 };
 
-/// The rows of an operand that lie in memory as they are multiplied.
-template <class Prologue>
+/// The rows of an operand, H x W a sample, that lie in memory as they are multiplied: those of samples as far apart as
+/// samples are, those of an image one after another.
+template <class Prologue, int H, int W>
 struct PlainRows {
   static constexpr bool are_given = false;
 };
-template <int S, class I>
-struct PlainRows<kernel::Body<kernel::Load<S, Element::f32, I>>> {
-  static constexpr bool are_given = I::s3 == 1;
-  static const float* of(const Slot* slots, int sample) {
-    return Context<float>{slots, sample, 0, 0, 0, 0}.template at<Element::f32>(S, I::sample, 0);
+template <int S, class I, int H, int W>
+struct PlainRows<kernel::Body<kernel::Load<S, Element::f32, I>>, H, W> {
+  static constexpr std::int64_t pixel = W > 1 ? I::s2 : I::s1;
+  static constexpr bool are_given = I::s3 == 1 && (H == 1 || W == 1 || I::s1 == W * pixel);
+  static const float* of(const Slot* slots, int row) {
+    const Context<float> context{slots, row / (H * W), 0, 0, 0, 0};
+    return context.template at<Element::f32>(S, I::sample, row % (H * W) * pixel);
   }
-  static std::int64_t stride(const Slot* slots) { return slots[S].sample_bytes / 4; }
+  static std::int64_t stride(const Slot* slots) { return H * W > 1 ? pixel : slots[S].sample_bytes / 4; }
+  /// Does the first row of a sample follow the last of the one before?
+  static bool follow(const Slot* slots) { return H * W == 1 || slots[S].sample_bytes == H * W * pixel * 4; }
 };
 
 /// Forward (out = x w) and data gradient (dx = dy w^T): Depth columns in, Columns out, Pixels rows a sample. Weight:
@@ -61,17 +66,31 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   static constexpr int panels_apart = compressed ? pairs * T::width : T::width;
   static constexpr int whole_depth = compressed ? 2 * pairs : Depth;
   static constexpr int depth = whole_depth < T::depth_block ? whole_depth : T::depth_block;
-  using Plain = PlainRows<Prologue>;
-  static constexpr bool plain = Plain::are_given && pixels == 1 && Batched && whole_depth == Depth;
-  /// What is multiplied once is read where it lies, other rows from scratch memory.
-  static constexpr bool gathered = !plain || T::panels > 1;
-  static constexpr int row_stride = gathered ? depth : 0;
+  using Plain = PlainRows<Prologue, G::H, G::W>;
+  static constexpr bool plain = Plain::are_given && Batched && whole_depth == Depth;
+  /// What is multiplied once is read where it lies, and so are pixels, which are near each other; other rows, from
+  /// scratch memory.
+  static constexpr bool in_memory = plain && (T::panels == 1 || pixels > 1);
+  static constexpr int row_stride = in_memory ? 0 : depth;
+  // What a block of pixels fetches while it is multiplied: where it is stored, and what the next one reads.
+  using Loaded = typename FirstRows<Prologue>::loaded;
+  using Stored = typename FirstRows<typename E::main>::stored;
+  static constexpr int steps = T::row_block / T::rows * T::panels * Depth;
+  static constexpr int fetched(int pixel_bytes) {
+    return pixels > 1 ? (T::row_block * pixel_bytes + steps - 1) / steps : 0;
+  }
+  static constexpr int read_ahead = fetched(Loaded::pixel_bytes), write_ahead = fetched(Stored::pixel_bytes);
+  template <class Rows>
+  static const char* at_row(const Slot* slots, int row) {
+    const int pixel = row % pixels;
+    return Rows::at(slots, row / pixels, pixel / G::W) + pixel % G::W * Rows::pixel_bytes;
+  }
   /// Where the second of two sums begins, of which each output is the total. A single row of few columns would wait for
   /// each addition; so it makes both at once. All other rows have two, too: a sample's result does not depend on its
   /// company.
   static constexpr int half = (Depth + depth - 1) / depth / 2 * depth;
   static constexpr bool two_sums = half > 0;  // else all of the depth is one block
-  static constexpr std::int64_t a_floats = std::int64_t{gathered ? T::row_block : 2} * depth;
+  static constexpr std::int64_t a_floats = std::int64_t{in_memory && pixels == 1 ? 2 : T::row_block} * depth;
   static constexpr std::int64_t b_floats = in_place || compressed ? 0 : std::int64_t{depth} * T::width;
   static constexpr std::int64_t panel_floats = std::int64_t{T::row_block} * T::width;
   static constexpr std::int64_t c_floats = T::together * panel_floats;
@@ -157,7 +176,10 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
     for (int row = first; row < end; row += T::row_block) {
       const int count = row + T::row_block < end ? T::row_block : end - row;
       const int computed = round_up(count, T::rows);
-      const bool one_by_one = !gathered || 2 * (count % T::rows) < T::rows;  // the rest
+      bool gathers = true;
+      if constexpr (in_memory) gathers = !Plain::follow(slots);
+      Ahead ahead{at_row<Loaded>(slots, row + count), at_row<Stored>(slots, row)};
+      const bool one_by_one = !gathers || 2 * (count % T::rows) < T::rows;  // the rest
       const int tiled = one_by_one ? count / T::rows * T::rows : computed;
       for (int group = first_panel; group < behind_panels; group += T::together) {
         const int end_panel = group + T::together < behind_panels ? group + T::together : behind_panels;
@@ -169,12 +191,13 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
           const int deep = d + depth < Depth ? depth : Depth - d;
           const float* x = a;
           std::int64_t stride = depth;
-          if constexpr (!gathered) {
-            x = Plain::of(slots, row) + d;
-            stride = Plain::stride(slots);
-          } else if (group == first_panel || Depth > depth) {
+          if constexpr (in_memory)
+            if (!gathers) {
+              x = Plain::of(slots, row) + d;
+              stride = Plain::stride(slots);
+            }
+          if (gathers && (group == first_panel || Depth > depth))
             gather(a, slots, row, count, computed, d, d + deep);  // else it is still there
-          }
           float* group_sums = c + (d < half || !two_sums ? 0 : c_floats);
           for (int panel = group; panel < end_panel; ++panel) {
             const int column = panel * T::width;
@@ -187,8 +210,8 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
               panel_weights = b;
             }
             for (int i = 0; i < tiled; i += T::rows)
-              multiply_tile<T::rows, T::vectors, row_stride, 1, two_sums>(x + i * stride, panel_weights, weight_pitch,
-                                                                          deep, sums + i * T::width, {}, 0, stride);
+              ahead = multiply_tile<T::rows, T::vectors, row_stride, 1, two_sums, read_ahead, write_ahead>(
+                  x + i * stride, panel_weights, weight_pitch, deep, sums + i * T::width, ahead, 0, stride);
             for (int i = tiled; i < count && !abreast; ++i)
               multiply_tile<1, T::vectors, row_stride, 1, two_sums>(x + i * stride, panel_weights, weight_pitch, deep,
                                                                     sums + i * T::width, {}, 0, stride);
@@ -199,15 +222,15 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
                   x + i * stride, weights_at(slots, memory, d, group * T::width), weight_pitch, deep,
                   group_sums + i * T::width, {}, panels_apart);
         }
-        for (int panel = group; panel < end_panel; ++panel) {
-          const int column = panel * T::width;
-          float* sums = c + (panel - group) * panel_floats;
-          if constexpr (two_sums)
-            for (int i = 0; i < count * T::width; ++i) sums[i] += sums[c_floats + i];
-          for (int i = 0; i < count; ++i) {
-            const int pixel = (row + i) % pixels;
+        for (int i = 0; i < count; ++i) {
+          const int pixel = (row + i) % pixels;
+          for (int panel = group; panel < end_panel; ++panel) {
+            const int column = panel * T::width;
+            float* sums = c + (panel - group) * panel_floats + i * T::width;
+            if constexpr (two_sums)
+              for (int k = 0; k < T::width; ++k) sums[k] += sums[c_floats + k];
             run_row<typename E::main, Columns>(slots, (row + i) / pixels, 0, pixel / G::W, pixel % G::W, column,
-                                               last_of(column), from(sums + i * T::width - column), no_output);
+                                               last_of(column), from(sums - column), no_output);
           }
         }
       }
@@ -283,7 +306,7 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, 
     float* c = dy + dy_floats;
     float* sums = c + c_floats;
     const int total = samples * pixels;
-    const auto part = share.of(G::C, T::row_block);
+    const auto part = share.of(G::C, lanes);
     for (int column = 0; column < G::K; column += group_width) {
       const int last = column + group_width < G::K ? column + group_width : G::K;
       for (int row = part.first; row < part.end; row += T::row_block) {
