@@ -17,7 +17,8 @@ using Net = nn::Sequential<nn::Input<28, 28, 1, std::uint8_t>, nn::Rescaling<std
 
 int main(int argc, char** argv) try {
   if (argc != 4 && argc != 5)
-    throw Error("give a file for the weights, a number of steps, samples of each, and a folder");
+    throw Error(
+        "give a file for the weights, a number of steps, samples of each, and a folder of IDX files if not Debian's");
   const data::Dataset train = argc == 5 ? data::load_idx(argv[4]).train : data::load_fashion_mnist().train;
   const int steps = std::stoi(argv[2]), size = std::stoi(argv[3]);
   if (steps < 1 || size < 1 || steps * size > train.size()) throw Error("there are not so many samples");

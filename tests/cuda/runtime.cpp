@@ -148,6 +148,20 @@ TEST_CASE("fresh device memory is not zero, so that what a kernel forgets to wri
 
 #endif
 
+TEST_CASE("Turing's small GPUs have no tensor cores") {
+  const auto has = [](const char* name, int major, int minor) {
+    return has_tensor_cores({0, name, major, minor, 1, 1, 75});
+  };
+  for (const char* name : {"NVIDIA GeForce GTX 1660 Ti", "NVIDIA T400 4GB", "NVIDIA T1000", "Quadro T2000",
+                           "NVIDIA GeForce MX450", "NVIDIA T600 Laptop GPU"})
+    CHECK_FALSE(has(name, 7, 5));
+  for (const char* name : {"Tesla T4", "NVIDIA GeForce RTX 2060", "Quadro RTX 4000", "NVIDIA TITAN RTX"})
+    CHECK(has(name, 7, 5));
+  CHECK(has("Tesla V100", 7, 0));
+  CHECK(has("NVIDIA RTX A400", 8, 6));
+  CHECK_FALSE(has("NVIDIA GeForce GTX 1080", 6, 1));
+}
+
 TEST_CASE("a precision that the device or the compiled kernels do not have is refused") {
   const auto refusal = [](int major, int minor, int compiled_for, Precision precision) {
     return message_of([&] { require_precision({0, "a GPU", major, minor, 1, 1, compiled_for}, precision); });

@@ -41,10 +41,9 @@ constexpr TileShape tile_shape(int channels, int row) {
 /// Channels of a depthwise convolution rounded up to what its tiles read.
 constexpr int depthwise_pitch(int channels) { return round_up(channels, tile_shape(channels, 1).vectors * lanes); }
 
-/// Out channels of one group from In channels, or each from its own if Depthwise (In is 1); the padded image has
-/// Pitch floats a pixel. It may be spread: zeros but for every SpreadH-th row and SpreadW-th
-/// column. Then neighbours in a tile are SpreadW pixels apart, so that the same taps of all of them fall on zeros and
-/// are left out.
+/// Out channels of one group from In channels, or each from its own if Depthwise (In is 1); the padded image has Pitch
+/// floats a pixel. It may be spread: zeros but for every SpreadH-th row and SpreadW-th column. Then neighbours in a
+/// tile are SpreadW pixels apart, so that the same taps of all of them fall on zeros and are left out.
 template <int In, int Out, bool Depthwise, int Pitch, int OutWidth, int R, int S, int StrideW, int DilationH,
           int DilationW, int SpreadH, int SpreadW>
 struct Direct {

@@ -114,6 +114,15 @@ inline DeviceQuery usable_device(int ordinal = 0) {
           {}};
 }
 
+/// Turing's small GPUs have compute capability 7.5 without tensor cores. They run the same instructions, but several
+/// times slower than fp32's own (llama.cpp's pull request 4682).
+inline bool has_tensor_cores(const Device& device) {
+  if (device.major != 7 || device.minor != 5) return device.major >= 7;
+  for (const char* family : {"GTX 16", "T400", "T500", "T550", "T600", "T1000", "T1200", "Quadro T", "MX4", "MX5"})
+    if (device.name.find(family) != std::string::npos) return false;
+  return true;
+}
+
 /// Throws Error if the device, or its kernels in this program, cannot multiply in a precision.
 inline void require_precision(const Device& device, Precision precision) {
   const int least = least_capability(precision), capability = 10 * device.major + device.minor;

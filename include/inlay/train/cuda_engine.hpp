@@ -43,7 +43,9 @@ class CudaEngine {
   std::string description() const {
     const std::string text =
         "GPU, " + device.name + " (sm_" + std::to_string(device.major) + std::to_string(device.minor) + ")";
-    return Multiplied == Precision::fp32 ? text : text + ", multiplying in " + name_of(Multiplied);
+    if (Multiplied == Precision::fp32) return text;
+    return text + ", multiplying in " + name_of(Multiplied) +
+           (cuda::has_tensor_cores(device) ? "" : " without tensor cores: Precision::fp32 is faster there");
   }
 
   void upload(int parameter, const float* values) {
