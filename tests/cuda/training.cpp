@@ -58,14 +58,14 @@ struct Views {
 };
 
 /// Steps on samples of a dataset, taken where they lie, give the bits of the same samples fed as a batch.
-template <class P>
+template <class P, Precision Multiplied = Precision::fp32>
 void check_gathered() {
   constexpr auto inputs = P::plan.inputs;
   constexpr std::int64_t each = inputs[0].shape.count();
   Case set = Case::of<P>(9, 3);
   set_numbers(set, SGD{.learning_rate = 0.05f}, 1);
   const data::Shuffle order(1, 0, 9);
-  Device<P> gathered(set), fed(set);
+  Device<P, Multiplied> gathered(set), fed(set);
   const auto samples = bytes_of(set.inputs[0], inputs[0].element), labels = bytes_of(set.inputs[1], Element::i32);
   inlay::cuda::DeviceBuffer<unsigned char> device_samples(samples.size()), device_labels(labels.size());
   inlay::cuda::DeviceBuffer<int> device_order(9);
@@ -154,6 +154,8 @@ TEST_CASE("an evaluation program shares the training program's parameters") {
 TEST_CASE("samples gathered from a dataset in shuffled order give the bits of the same samples fed in that order") {
   check_gathered<Training<SGD>>();
   check_gathered<Program<TrainingGraph<Joining, SGD, SparseCategoricalCrossentropy, Accuracy>>>();
+  check_gathered<Program<TrainingGraph<Small, SGD, SparseCategoricalCrossentropy, Accuracy>, Element::bf16>,
+                 Precision::bf16>();
 }
 
 TEST_CASE("a dataset is read wherever a kernel reads an input: transposed, pooled, by a window's place, by channel") {

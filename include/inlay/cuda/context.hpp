@@ -54,6 +54,24 @@ template <Precision P, int Channels, int S, Element E, class I>
 inline constexpr bool is_copied<P, Channels, kernel::Body<kernel::Load<S, E, I>>> =
     is_narrow(E) && E == stored_in(P) && Channels % 8 == 0 && lies_in_runs<8, I>;
 
+/// Is all that a Body asks of the sample its place in a dataset? Then that may be looked up once for many elements.
+template <class Step>
+inline constexpr bool only_gathers = true;
+template <int S, Element E, class I>
+inline constexpr bool only_gathers<kernel::Load<S, E, I>> = I::sample == 0 || I::gathered;
+template <int S, Element E, int IndexSlot, Element IndexE, class Pool, class I>
+inline constexpr bool only_gathers<kernel::Scatter<S, E, IndexSlot, IndexE, Pool, I>> = false;
+template <int S, Element E, int IndexSlot, Element IndexE, class Pool, class I, class J>
+inline constexpr bool only_gathers<kernel::Gather<S, E, IndexSlot, IndexE, Pool, I, J>> = false;
+template <int Number, int Below, class I, int Key0, int Key1>
+inline constexpr bool only_gathers<kernel::Random<Number, Below, I, Key0, Key1>> = false;
+template <int S, Element E, int H, int W, class I, int Row, int Column>
+inline constexpr bool only_gathers<kernel::Lookup<S, E, H, W, I, Row, Column>> = I::sample == 0 || I::gathered;
+template <int S, Element E, int First, int Count, class I>
+inline constexpr bool only_gathers<kernel::Channels<S, E, First, Count, I>> = I::sample == 0 || I::gathered;
+template <class... Steps>
+inline constexpr bool only_gathers<kernel::Body<Steps...>> = (only_gathers<Steps> && ...);
+
 /// Of some elements: how many, their sum, and the sum of squared deviations from their mean.
 struct Moments {
   float count = 0, sum = 0, deviations = 0;
@@ -100,6 +118,7 @@ struct Context {
   float index = 0;                  // Result<1>
   Accumulator* sums = nullptr;      // for Accumulate; run4 has those of four channels side by side
   const Moments* totals = nullptr;  // for Total
+  bool placed = false;              // is `sample` the place in the dataset already?
 
   // One step of a Body; `r` are the registers written so far.
   template <int S, Element E, class I>
@@ -323,7 +342,7 @@ struct Context {
   template <class I>
   INLAY_DEVICE std::int64_t offset(int at1, int at2) const {
     int row = sample;
-    if constexpr (I::gathered) row = slots.gathered.of(sample);
+    if constexpr (I::gathered) row = placed ? sample : slots.gathered.of(sample);
     return std::int64_t{row} * I::sample + (i0 * I::s0 + at1 * I::s1 + at2 * I::s2 + i3 * I::s3);
   }
 };

@@ -33,13 +33,15 @@ inline constexpr std::int64_t pixel_stride<Rows, Columns, Batched, kernel::Body<
 }();
 
 /// Where A lies at a pixel of the result (weight gradient: of dy) and a tap: in x, or in dy where dx is computed.
+/// `placed`: the pixel's sample is what `place` says.
 template <class C, class Slots>
 struct ElementOfA {
   Context<Slots> context;
   bool inside;  // 0 elsewhere
 
-  INLAY_DEVICE ElementOfA(const Slots& slots, Pixel pixel, Tap tap, int group)
+  INLAY_DEVICE ElementOfA(const Slots& slots, Pixel pixel, Tap tap, int group, bool placed = false)
       : context{slots, pixel.sample, 0, 0, 0, group * Product<C>::tap_channels + tap.channel} {
+    context.placed = placed;
     using G = typename C::geometry;
     int &row = context.i1, &column = context.i2;
     if constexpr (C::mode == Mode::data_gradient) {  // p * stride + r * dilation - pad = h
@@ -57,8 +59,8 @@ struct ElementOfA {
 };
 /// The prologue of A there.
 template <class C, class Slots>
-INLAY_DEVICE float element_of_a(const Slots& slots, Pixel pixel, Tap tap, int group) {
-  const ElementOfA<C, Slots> at(slots, pixel, tap, group);
+INLAY_DEVICE float element_of_a(const Slots& slots, Pixel pixel, Tap tap, int group, bool placed = false) {
+  const ElementOfA<C, Slots> at(slots, pixel, tap, group, placed);
   return at.inside ? at.context.run(typename C::a{}) : 0.0f;
 }
 

@@ -103,7 +103,7 @@ struct TensorWalk : TensorTiles<C> {
       }
       if constexpr (copies) commit_copies();
     };
-    fill_table(table, at, samples);
+    fill_table(slots, table, at, samples);
     barriers.begin(at.thread);
     sync_threads();
     INLAY_UNROLL
@@ -150,15 +150,23 @@ struct TensorWalk : TensorTiles<C> {
     }
   }
 
+  /// Is the place of a gathered sample looked up once for a pixel, not for each element?
+  static constexpr bool placed = only_gathers<typename C::a>;
+  template <class Slots>
+  INLAY_DEVICE static Pixel place_of(const Slots& slots, Pixel pixel) {
+    if (placed && pixel.row >= 0) pixel.sample = slots.gathered.of(pixel.sample);
+    return pixel;
+  }
+
   /// The pixels of A's lines; for a weight gradient their taps.
-  template <class Table>
-  INLAY_DEVICE static void fill_table(Table table, const Place& at, int samples) {
+  template <class Slots, class Table>
+  INLAY_DEVICE static void fill_table([[maybe_unused]] const Slots& slots, Table table, const Place& at, int samples) {
     for (int line = at.thread; line < S::rows; line += S::threads) {
       if constexpr (P::weights) {
         const Tap tap = tap_at(at.row_tile * S::rows + line);
         put(table, line, tap.row, tap.column, tap.channel);
       } else {
-        const Pixel pixel = P::tile_pixel(at.row_tile, line, samples);
+        const Pixel pixel = place_of(slots, P::tile_pixel(at.row_tile, line, samples));
         put(table, line, pixel.sample, pixel.row, pixel.column);
       }
     }
@@ -190,11 +198,11 @@ struct TensorWalk : TensorTiles<C> {
       INLAY_UNROLL
       for (int i = 0; i < A::each; ++i) {
         const int line = A::own_line(at.thread, i);
-        pixels[i] = P::weights ? P::pixel(depth + line, samples) : entry<Pixel>(table, line);
+        pixels[i] = P::weights ? place_of(slots, P::pixel(depth + line, samples)) : entry<Pixel>(table, line);
       }
       INLAY_UNROLL
       for (int i = 0; i < A::each; ++i) {
-        const ElementOfA<C, Slots> from(slots, pixels[i], tap, at.group);
+        const ElementOfA<C, Slots> from(slots, pixels[i], tap, at.group, placed);
         from.context.copy8(typename C::a{}, all_chunks(), first + A::chunk_at(A::own_line(at.thread, i), c),
                            from.inside);
       }
@@ -205,7 +213,7 @@ struct TensorWalk : TensorTiles<C> {
     if constexpr (P::weights) {
       Pixel pixels[each];
       INLAY_UNROLL
-      for (int e = 0; e < each; ++e) pixels[e] = P::pixel(own_depth + e, samples);
+      for (int e = 0; e < each; ++e) pixels[e] = place_of(slots, P::pixel(own_depth + e, samples));
       INLAY_UNROLL
       for (int i = 0; i < S::rows / 8; ++i) {
         if (P::tapped <= S::rows && 8 * i >= P::tapped) {  // rows of a tile that has all of them
@@ -213,7 +221,7 @@ struct TensorWalk : TensorTiles<C> {
           continue;
         }
         const Tap tap = entry<Tap>(table, first_line + 8 * i);
-        a[i] = word([&](int e) { return element_of_a<C>(slots, pixels[e], tap, at.group); });
+        a[i] = word([&](int e) { return element_of_a<C>(slots, pixels[e], tap, at.group, placed); });
       }
     } else {
       const GradientScale<C> scaled(slots);
@@ -223,7 +231,7 @@ struct TensorWalk : TensorTiles<C> {
       INLAY_UNROLL
       for (int i = 0; i < S::rows / 8; ++i) {
         const Pixel pixel = entry<Pixel>(table, first_line + 8 * i);
-        a[i] = word([&](int e) { return scaled(element_of_a<C>(slots, pixel, taps[e], at.group)); });
+        a[i] = word([&](int e) { return scaled(element_of_a<C>(slots, pixel, taps[e], at.group, placed)); });
       }
     }
   }
