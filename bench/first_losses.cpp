@@ -2,18 +2,13 @@
 // Adam on the first batches of Fashion-MNIST as they lie, and prints the loss of each.
 //
 //   first_losses WEIGHTS.safetensors STEPS BATCH [folder of the IDX files]       (threads: OMP_NUM_THREADS)
-#include <inlay/inlay.hpp>
+#include "../examples/networks.hpp"
 
 using namespace inlay;
 
-#ifndef BUILT_BY
+#ifndef BUILT_BY  // said by meson.build
 #define BUILT_BY __VERSION__
 #endif
-
-using Net = nn::Sequential<nn::Input<28, 28, 1, std::uint8_t>, nn::Rescaling<std::ratio<1, 255>>,
-                           nn::Conv2D<32, 3, nn::Same, nn::Relu>, nn::Conv2D<64, 3, nn::Same, nn::Relu>,
-                           nn::Conv2D<64, 3, nn::Same, nn::Relu>, nn::MaxPooling2D<2>, nn::Flatten,
-                           nn::Dense<64, nn::Relu>, nn::Dense<10>>;
 
 int main(int argc, char** argv) try {
   if (argc != 4 && argc != 5)
@@ -22,7 +17,7 @@ int main(int argc, char** argv) try {
   const data::Dataset train = argc == 5 ? data::load_idx(argv[4]).train : data::load_fashion_mnist().train;
   const int steps = std::stoi(argv[2]), size = std::stoi(argv[3]);
   if (steps < 1 || size < 1 || steps * size > train.size()) throw Error("there are not so many samples");
-  auto model = compile<Net>(Adam{}, SparseCategoricalCrossentropy{}, Accuracy{}, {.seed = 1, .verbose = 0});
+  auto model = compile<networks::Seed>(Adam{}, SparseCategoricalCrossentropy{}, Accuracy{}, {.seed = 1, .verbose = 0});
   model.save(argv[1]);
   const auto batch = static_cast<std::size_t>(size);
   std::printf("{\"inlay\": \"%s\", \"built by\": \"%s\", \"losses\": [", model.description().c_str(), BUILT_BY);

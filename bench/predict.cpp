@@ -3,7 +3,7 @@
 //
 //   predict seed.safetensors [folder of the IDX files] [--bf16]       (threads: OMP_NUM_THREADS)
 //   check BATCH PATH, run BATCH SECONDS                       (a line each, on its input)
-#include <inlay/inlay.hpp>
+#include "../examples/networks.hpp"
 
 #include <algorithm>
 #include <fstream>
@@ -12,14 +12,9 @@
 
 using namespace inlay;
 
-#ifndef BUILT_BY
+#ifndef BUILT_BY  // said by meson.build
 #define BUILT_BY __VERSION__
 #endif
-
-using Net = nn::Sequential<nn::Input<28, 28, 1, std::uint8_t>, nn::Rescaling<std::ratio<1, 255>>,
-                           nn::Conv2D<32, 3, nn::Same, nn::Relu>, nn::Conv2D<64, 3, nn::Same, nn::Relu>,
-                           nn::Conv2D<64, 3, nn::Same, nn::Relu>, nn::MaxPooling2D<2>, nn::Flatten,
-                           nn::Dense<64, nn::Relu>, nn::Dense<10>>;
 
 namespace {
 
@@ -40,7 +35,8 @@ double quantile(std::vector<double> values, double q) {
 /// Answers on standard output until standard input ends.
 template <Precision P>
 void serve(const char* weights, const data::Dataset& test) {
-  auto model = compile<Net, P>(Adam{}, SparseCategoricalCrossentropy{}, Accuracy{}, {.device = device, .verbose = 0});
+  auto model =
+      compile<networks::Seed, P>(Adam{}, SparseCategoricalCrossentropy{}, Accuracy{}, {.device = device, .verbose = 0});
   model.load(weights);
   /// The i-th batch of the test images.
   auto predict = [&](std::size_t i, std::size_t size) {
