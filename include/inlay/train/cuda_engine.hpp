@@ -67,8 +67,8 @@ class CudaEngine {
     const auto n = static_cast<std::size_t>(count);
     if (data_labels.size() < n) {
       data = cuda::DeviceBuffer<unsigned char>(n * sample_bytes, "the data set");
-      data_labels = cuda::DeviceBuffer<int>(n, "the labels");
       order = cuda::DeviceBuffer<int>(n, "the order of an epoch");
+      data_labels = cuda::DeviceBuffer<int>(n, "the labels");  // the last: its size says that there is room in all
     }
     data.upload({static_cast<const unsigned char*>(samples), n * sample_bytes}, *stream);
     data_labels.upload({labels, n}, *stream);
