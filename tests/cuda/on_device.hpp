@@ -10,6 +10,7 @@ template <class T>
 cuda::DeviceBuffer<T> on_device(const std::vector<T>& values, const cuda::Stream& stream) {
   cuda::DeviceBuffer<T> buffer(values.size());
   buffer.upload(values, stream);
+  stream.synchronize();  // tests use it on other streams, too
   return buffer;
 }
 

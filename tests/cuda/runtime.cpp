@@ -83,6 +83,9 @@ TEST_CASE("waiting for a stream while it is captured is an error that says so") 
   CHECK(contains(message, "cudaErrorStreamCaptureUnsupported"));
   CHECK(contains(message, "while waiting for a stream"));
   CHECK_FALSE(stream.is_capturing());
+  auto x = on_device(std::vector<int>(64, 0), stream);
+  launch<Add>({}, Add::threads, 0, stream, x.view(), 1);  // does not report that error again
+  CHECK(on_host(x, stream) == std::vector<int>(64, 1));
 }
 
 TEST_CASE("events order and time streams") {

@@ -19,7 +19,8 @@ class CapturedGraph {
     try {
       work();
     } catch (...) {
-      if (cudaStreamEndCapture(stream.handle(), &graph) == cudaSuccess && graph) cudaGraphDestroy(graph);
+      if (cudaStreamEndCapture(stream.handle(), &graph) == cudaSuccess) cudaGraphDestroy(graph);
+      else cudaGetLastError();  // a call that has no place in a capture ended it: the next launch is not to blame
       throw;
     }
     check(cudaStreamEndCapture(stream.handle(), &graph), "capturing a graph");

@@ -116,7 +116,6 @@ void launch(Dim3 grid, int threads, std::size_t shared_bytes, const Stream& stre
           "asking for " + std::to_string(shared_bytes) + " bytes of shared memory for kernel " + name);
   const dim3 blocks(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z));
   function<<<blocks, static_cast<unsigned>(threads), shared_bytes, stream.handle()>>>(arguments...);
-  if (const cudaError_t status = cudaGetLastError(); status != cudaSuccess) check(status, "starting kernel " + name);
 #else
   if (stream.notes_only()) return stream.note(name, grid, threads, shared_bytes, detail::least_blocks<Kernel>, nullptr);
   if (shared_bytes > emulator::Machine::max_shared_bytes)
@@ -127,6 +126,7 @@ void launch(Dim3 grid, int threads, std::size_t shared_bytes, const Stream& stre
     emulator::run_grid<Kernel>(name.c_str(), grid, threads, shared_bytes, packed);
   });
 #endif
+  if (const cudaError_t status = cudaGetLastError(); status != cudaSuccess) check(status, "starting kernel " + name);
 }
 
 }  // namespace inlay::cuda

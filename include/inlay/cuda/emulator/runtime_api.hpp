@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace inlay::cuda {
@@ -29,6 +30,7 @@ enum cudaError_t {
   cudaErrorLaunchOutOfResources = 701,
   cudaErrorLaunchFailure = 719,
   cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorStreamCaptureInvalidated = 901,
   cudaErrorUnknown = 999,
 };
 
@@ -46,6 +48,7 @@ inline const char* cudaGetErrorName(cudaError_t error) {
     case cudaErrorLaunchOutOfResources: return "cudaErrorLaunchOutOfResources";
     case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
     case cudaErrorStreamCaptureUnsupported: return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated: return "cudaErrorStreamCaptureInvalidated";
     case cudaErrorUnknown: break;
   }
   return "cudaErrorUnknown";
@@ -58,6 +61,7 @@ using Work = std::vector<std::function<void()>>;
 
 struct StreamState {
   std::unique_ptr<Work> captured;  // while it is being captured
+  bool invalidated = false;        // the capture, by a call that has no place in one
 };
 struct EventState {
   std::chrono::steady_clock::time_point time;
@@ -82,6 +86,16 @@ struct Device {
 inline Device& device() {
   static Device device;
   return device;
+}
+
+/// As CUDA does: an error that a call has answered is reported once more by the next cudaGetLastError.
+inline cudaError_t& last_error() {
+  thread_local cudaError_t last = cudaSuccess;
+  return last;
+}
+inline cudaError_t answer(cudaError_t status) {
+  if (status != cudaSuccess) last_error() = status;
+  return status;
 }
 
 /// Runs work now, or when the graph that the stream is captured into is launched.
@@ -110,7 +124,7 @@ enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
 enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone = 0, cudaStreamCaptureStatusActive = 1 };
 inline constexpr unsigned cudaStreamNonBlocking = 1;
 
-inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+inline cudaError_t cudaGetLastError() { return std::exchange(emulator::last_error(), cudaSuccess); }
 
 inline cudaError_t cudaDriverGetVersion(int* version) {
   return *version = emulator::device().driver_version, cudaSuccess;
@@ -119,15 +133,15 @@ inline cudaError_t cudaDriverGetVersion(int* version) {
 inline cudaError_t cudaGetDeviceCount(int* count) {
   const emulator::Device& device = emulator::device();
   *count = 0;
-  if (device.driver_version < CUDART_VERSION) return cudaErrorInsufficientDriver;
+  if (device.driver_version < CUDART_VERSION) return emulator::answer(cudaErrorInsufficientDriver);
   const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
   const bool hidden = visible && (*visible == '\0' || *visible == '-');
-  if (device.count == 0 || hidden) return cudaErrorNoDevice;
+  if (device.count == 0 || hidden) return emulator::answer(cudaErrorNoDevice);
   *count = device.count;
   return cudaSuccess;
 }
 inline cudaError_t cudaSetDevice(int ordinal) {
-  return ordinal >= 0 && ordinal < emulator::device().count ? cudaSuccess : cudaErrorInvalidDevice;
+  return emulator::answer(ordinal >= 0 && ordinal < emulator::device().count ? cudaSuccess : cudaErrorInvalidDevice);
 }
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   const emulator::Device& device = emulator::device();
@@ -145,11 +159,11 @@ cudaError_t cudaMalloc(T** memory, std::size_t bytes) {
   emulator::Device& device = emulator::device();
   const std::lock_guard guard(device.lock);
   *memory = nullptr;
-  if (device.lost != cudaSuccess) return device.lost;
+  if (device.lost != cudaSuccess) return emulator::answer(device.lost);
   if (bytes == 0) return cudaSuccess;
-  if (bytes > device.memory - device.used) return cudaErrorMemoryAllocation;
+  if (bytes > device.memory - device.used) return emulator::answer(cudaErrorMemoryAllocation);
   void* got = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
-  if (!got) return cudaErrorMemoryAllocation;
+  if (!got) return emulator::answer(cudaErrorMemoryAllocation);
   std::memset(got, 0xff, bytes);
   device.allocations[got] = bytes;
   device.used += bytes;
@@ -161,7 +175,7 @@ inline cudaError_t cudaFree(void* memory) {
   const std::lock_guard guard(device.lock);
   if (!memory) return cudaSuccess;
   const auto found = device.allocations.find(memory);
-  if (found == device.allocations.end()) return cudaErrorInvalidValue;
+  if (found == device.allocations.end()) return emulator::answer(cudaErrorInvalidValue);
   device.used -= found->second;
   device.allocations.erase(found);
   std::free(memory);
@@ -172,7 +186,7 @@ inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes
                                    cudaStream_t stream) {
   emulator::device().calls.uploads += kind == cudaMemcpyHostToDevice;
   emulator::device().calls.downloads += kind == cudaMemcpyDeviceToHost;
-  if (emulator::device().lost != cudaSuccess) return emulator::device().lost;
+  if (emulator::device().lost != cudaSuccess) return emulator::answer(emulator::device().lost);
   emulator::enqueue(stream, [=] {
     if (bytes) std::memcpy(to, from, bytes);
   });
@@ -192,20 +206,25 @@ inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
 inline cudaError_t cudaStreamDestroy(cudaStream_t stream) { return delete stream, cudaSuccess; }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   ++emulator::device().calls.waits;
-  return stream && stream->captured ? cudaErrorStreamCaptureUnsupported : emulator::device().lost;
+  const bool captured = stream && stream->captured;
+  if (captured) stream->invalidated = true;
+  return emulator::answer(captured ? cudaErrorStreamCaptureUnsupported : emulator::device().lost);
 }
 inline cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
   *status = stream && stream->captured ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
   return cudaSuccess;
 }
 inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
-  if (!stream || stream->captured) return cudaErrorInvalidValue;
+  if (!stream || stream->captured) return emulator::answer(cudaErrorInvalidValue);
   stream->captured = std::make_unique<emulator::Work>();
+  stream->invalidated = false;
   return cudaSuccess;
 }
 inline cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
-  if (!stream || !stream->captured) return cudaErrorInvalidValue;
-  *graph = stream->captured.release();
+  if (!stream || !stream->captured) return emulator::answer(cudaErrorInvalidValue);
+  std::unique_ptr<emulator::Work> work = std::move(stream->captured);
+  if (stream->invalidated) return emulator::answer(cudaErrorStreamCaptureInvalidated);
+  *graph = work.release();
   return cudaSuccess;
 }
 
@@ -218,7 +237,7 @@ inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return delete graph, cu
 inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) { return delete executable, cudaSuccess; }
 inline cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   ++emulator::device().calls.graph_launches;
-  if (emulator::device().lost != cudaSuccess) return emulator::device().lost;
+  if (emulator::device().lost != cudaSuccess) return emulator::answer(emulator::device().lost);
   for (const auto& work : *executable) emulator::enqueue(stream, work);
   return cudaSuccess;
 }
