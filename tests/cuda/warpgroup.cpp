@@ -92,8 +92,8 @@ struct MultiplyAll {
                                 : product * 32 / LineBytes * lines * LineBytes + product * 32 % LineBytes;
       start_products<P, Transposed>(sums, fragments,
                                     shared_matrix<LineBytes>(chunks.address((first + at) / 16), lines * LineBytes));
+      wait_products<0>(sums);  // which read the fragments until then
     }
-    wait_products<0>(sums);
     each_sum([&](float& sum, int at) { c[at] = sum; });
   }
 };

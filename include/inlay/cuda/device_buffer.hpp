@@ -34,6 +34,7 @@ class DeviceBuffer {
   /// `purpose` says in the message what the memory was for, should there be too little.
   explicit DeviceBuffer(std::size_t length, const char* purpose = "a buffer") : count(length) {
     const std::size_t limit = std::numeric_limits<std::size_t>::max() / sizeof(T);
+    if (count == 0) return;
     cudaError_t status = cudaErrorMemoryAllocation;
     if (count <= limit) status = cudaMalloc(&memory, count * sizeof(T));
     if (status == cudaErrorMemoryAllocation) throw out_of_memory(purpose);
@@ -53,6 +54,7 @@ class DeviceBuffer {
   /// Copies to elements `first`, first + 1, ... `values` in pinned memory must live until the stream has done it.
   void upload(std::span<const T> values, const Stream& stream, std::size_t first = 0) {
     check_range("upload", first, values.size());
+    if (values.empty()) return;
     check(cudaMemcpyAsync(memory + first, values.data(), values.size_bytes(), cudaMemcpyHostToDevice, stream.handle()),
           "copying to the device");
   }
@@ -60,6 +62,7 @@ class DeviceBuffer {
   /// Copies from elements `first`, first + 1, ...; they are there when it returns, unless the stream is captured.
   void download(std::span<T> values, const Stream& stream, std::size_t first = 0) const {
     check_range("download", first, values.size());
+    if (values.empty()) return;
     check(cudaMemcpyAsync(values.data(), memory + first, values.size_bytes(), cudaMemcpyDeviceToHost, stream.handle()),
           "copying from the device");
     if (!stream.is_capturing()) stream.synchronize();
@@ -68,6 +71,7 @@ class DeviceBuffer {
   /// Copies all of `from`, which is as long, on the device.
   void copy(const DeviceBuffer& from, const Stream& stream) {
     check_range("copy", 0, from.count);
+    if (from.count == 0) return;
     check(cudaMemcpyAsync(memory, from.memory, from.count * sizeof(T), cudaMemcpyDeviceToDevice, stream.handle()),
           "copying on the device");
   }
@@ -81,6 +85,7 @@ class DeviceBuffer {
 
   /// Every byte 0: zero for numbers.
   void clear(const Stream& stream) {
+    if (count == 0) return;
     check(cudaMemsetAsync(memory, 0, count * sizeof(T), stream.handle()), "clearing device memory");
   }
 
