@@ -252,7 +252,7 @@ TEST_CASE("what is normalised may be larger than all numbers of fp16") {
   for (double& w : c.parameters[0]) w = std::copysign(4, w);  // of the first convolution
   const reference::Result expected = reference::evaluate(thaw(Half::graph), 4, c.inputs, c.parameters);
   double largest = 0;
-  for (int i = 0; i < Half::graph.node_count; ++i)
+  for (int i = 0; i < Half::graph.nodes.size; ++i)
     if (Half::graph.nodes[i].op == Op::contraction && Half::graph.nodes[i].mode == Mode::forward)
       for (double x : expected.nodes[static_cast<std::size_t>(i)]) largest = std::max(largest, std::fabs(x));
   CHECK(largest > 2 * 65504);

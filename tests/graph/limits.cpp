@@ -40,7 +40,7 @@ using Training = TrainingGraph<Net, Adam, SparseCategoricalCrossentropy, Accurac
 
 // 56 convolutions, trained with Adam.
 using Deep = Program<Training<ResidualChain<28>>>;
-static_assert(Deep::graph.node_count >= 2000);
+static_assert(Deep::graph.nodes.size >= 2000);
 static_assert(Deep::plan.arena_bytes_per_sample > 0);
 static_assert(Deep::plan.arena_bytes_per_sample < Deep::plan.unplanned_bytes_per_sample / 2);
 

@@ -26,7 +26,7 @@ static_assert(SeedInference::plan.arena_bytes_per_sample < 320 * 1024);
 TEST_CASE("all parameters are updated in the step, and only there") {
   constexpr int updates = [] {
     int n = 0;
-    for (int i = 0; i < SeedStep::graph.output_count; ++i) n += SeedStep::graph.outputs[i].is_update();
+    for (int i = 0; i < SeedStep::graph.outputs.size; ++i) n += SeedStep::graph.outputs[i].is_update();
     return n;
   }();
   static_assert(updates == 30);  // 10 weights, each with two moments

@@ -84,9 +84,9 @@ auto gradients(const E& loss, const expr::Wrt<Leaves...>& wrt) {
   using P = Program<Source>;
   const expr::detail::Leaves<E> leaves = expr::detail::leaves_of(loss);
   std::vector<std::vector<float>> memory;
-  memory.reserve(P::graph.output_count);
-  const void* owners[P::graph.output_count + 1];
-  float* results[P::graph.output_count + 1];
+  memory.reserve(P::graph.outputs.size);
+  const void* owners[P::graph.outputs.size + 1];
+  float* results[P::graph.outputs.size + 1];
   int count = 0;
   for (const inlay::Node& n : P::graph.nodes) {
     if (n.op != Op::input || !Source::wanted(n)) continue;

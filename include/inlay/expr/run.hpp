@@ -46,7 +46,7 @@ void run(const void* const* inputs, float* const* destinations) {
   } else {
     thread_local cpu::Executor<P> executor(detail::Work<P>::small ? 1 : cpu::default_threads());
     for (int i = 0; i < P::plan.inputs.size; ++i) executor.bind_input(i, inputs[i]);
-    for (int k = 0; k < P::graph.output_count; ++k)
+    for (int k = 0; k < P::graph.outputs.size; ++k)
       if (P::graph.outputs[k].is_update()) executor.bind_parameter(P::graph.outputs[k].parameter, destinations[k]);
     executor.run(1);
     for (int i = 0; i < P::plan.outputs.size; ++i)

@@ -184,7 +184,7 @@ template <class Net>
 struct NetFacts {
   using P = Program<Inference<Net>>;
   static constexpr std::uint64_t fingerprint = inlay::fingerprint(thaw(P::graph));
-  static constexpr std::int64_t parameter_count = count_elements(P::graph.parameters, P::graph.parameter_count);
+  static constexpr std::int64_t parameter_count = count_elements(P::graph.parameters.data, P::graph.parameters.size);
 };
 template <class Net, class Source>
 struct CostsOf {

@@ -1,9 +1,5 @@
 // The graph: nodes in topological order (operands come before their users), the parameters they name, and
 // what is to be computed. Passes take a Graph and return a Graph; all of it also runs at run time.
-//
-// A constant that outlives constant evaluation can't own memory, so `freeze` stores a graph in arrays of exactly
-// its size and `thaw` copies it back. Each pass is then a constant of its own, because compilers bound the work
-// of a single evaluation.
 #pragma once
 
 #include <inlay/graph/list.hpp>
@@ -73,57 +69,6 @@ struct Graph {
 
   constexpr int add(const Node& node) { return nodes.push(node); }
 };
-
-/// A Graph in arrays of exactly its size.
-template <int Nodes, int Inputs, int Parameters, int Outputs>
-struct FrozenGraph {
-  Node nodes[Nodes > 0 ? Nodes : 1]{};
-  Input inputs[Inputs > 0 ? Inputs : 1]{};
-  Parameter parameters[Parameters > 0 ? Parameters : 1]{};
-  Output outputs[Outputs > 0 ? Outputs : 1]{};
-  static constexpr int node_count = Nodes, input_count = Inputs, parameter_count = Parameters, output_count = Outputs;
-};
-
-template <int Nodes, int Inputs, int Parameters, int Outputs>
-constexpr Graph thaw(const FrozenGraph<Nodes, Inputs, Parameters, Outputs>& frozen) {
-  Graph graph;
-  graph.nodes = List<Node>(Nodes);
-  for (int i = 0; i < Nodes; ++i) graph.nodes.data[i] = frozen.nodes[i];
-  graph.inputs = List<Input>(Inputs);
-  for (int i = 0; i < Inputs; ++i) graph.inputs.data[i] = frozen.inputs[i];
-  graph.parameters = List<Parameter>(Parameters);
-  for (int i = 0; i < Parameters; ++i) graph.parameters.data[i] = frozen.parameters[i];
-  graph.outputs = List<Output>(Outputs);
-  for (int i = 0; i < Outputs; ++i) graph.outputs.data[i] = frozen.outputs[i];
-  return graph;
-}
-
-namespace detail {
-struct GraphSizes {
-  int nodes, inputs, parameters, outputs;
-};
-constexpr GraphSizes sizes(const Graph& graph) {
-  return {graph.nodes.size, graph.inputs.size, graph.parameters.size, graph.outputs.size};
-}
-/// A constant of its own: a local one would be computed again within the evaluation that uses it.
-template <class Source>
-struct GraphSizesOf {
-  static constexpr GraphSizes value = sizes(Source::make());
-};
-}  // namespace detail
-
-/// The graph that `Source::make()` builds, as a constant.
-template <class Source>
-consteval auto freeze() {
-  constexpr detail::GraphSizes sizes = detail::GraphSizesOf<Source>::value;
-  FrozenGraph<sizes.nodes, sizes.inputs, sizes.parameters, sizes.outputs> frozen;
-  const Graph graph = Source::make();
-  for (int i = 0; i < sizes.nodes; ++i) frozen.nodes[i] = graph.nodes.data[i];
-  for (int i = 0; i < sizes.inputs; ++i) frozen.inputs[i] = graph.inputs.data[i];
-  for (int i = 0; i < sizes.parameters; ++i) frozen.parameters[i] = graph.parameters.data[i];
-  for (int i = 0; i < sizes.outputs; ++i) frozen.outputs[i] = graph.outputs.data[i];
-  return frozen;
-}
 
 namespace detail {
 

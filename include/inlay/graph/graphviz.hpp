@@ -2,6 +2,7 @@
 // they are read; boxes are what lies in memory before the run.
 #pragma once
 
+#include <inlay/graph/program.hpp>
 #include <inlay/graph/trace.hpp>
 #include <inlay/graph/words.hpp>
 #include <string>

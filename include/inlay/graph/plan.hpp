@@ -99,7 +99,13 @@ struct PlanOutput {
   int output = 0;  // its number among the graph's outputs
 };
 
-struct Plan {
+struct PlannedBytes {
+  std::int64_t arena_bytes_per_sample = 0;
+  std::int64_t arena_bytes_shared = 0;
+  std::int64_t unplanned_bytes_per_sample = 0;  // if every node had its own memory
+};
+
+struct Plan : PlannedBytes {
   List<Node> nodes;  // the graph's, plus copies that in-place updates needed
   List<Stage> stages;
   List<Launch> launches;
@@ -110,9 +116,6 @@ struct Plan {
   List<PlanOutput> outputs;
   List<Input> inputs;
   List<Parameter> parameters;
-  std::int64_t arena_bytes_per_sample = 0;
-  std::int64_t arena_bytes_shared = 0;
-  std::int64_t unplanned_bytes_per_sample = 0;  // if every node had its own memory
 };
 
 }  // namespace inlay

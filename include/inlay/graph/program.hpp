@@ -3,136 +3,13 @@
 // pass a constant of its own, because compilers bound the work of one evaluation.
 #pragma once
 
+#include <inlay/graph/freeze.hpp>
 #include <inlay/graph/fuse.hpp>
 #include <inlay/graph/memory.hpp>
 #include <inlay/graph/narrow.hpp>
 #include <inlay/graph/simplify.hpp>
 
 namespace inlay {
-
-/// A fixed array that may be empty.
-template <class T, int N>
-struct Fixed {
-  T data[N > 0 ? N : 1]{};
-  static constexpr int size = N;
-  constexpr const T& operator[](int i) const { return data[i]; }
-  constexpr const T* begin() const { return data; }
-  constexpr const T* end() const { return data + N; }
-};
-
-namespace detail {
-
-struct PlanSizes {
-  int nodes, stages, launches, steps, members, bindings, values, outputs, inputs, parameters;
-};
-constexpr PlanSizes sizes(const Plan& p) {
-  return {p.nodes.size,    p.stages.size, p.launches.size, p.steps.size,  p.members.size,
-          p.bindings.size, p.values.size, p.outputs.size,  p.inputs.size, p.parameters.size};
-}
-/// A constant of its own: a local one would be computed again within the evaluation that uses it.
-template <class Source>
-struct PlanSizesOf {
-  static constexpr PlanSizes value = sizes(Source::make());
-};
-struct GroupingSizes {
-  int copies, outputs, roles, stages, launches, members;
-};
-constexpr GroupingSizes sizes(const Grouping& g) {
-  return {g.copies.size, g.outputs.size, g.roles.size, g.stages.size, g.launches.size, g.members.size};
-}
-template <class Source>
-struct GroupingSizesOf {
-  static constexpr GroupingSizes value = sizes(Source::make());
-};
-template <class T, int N>
-constexpr List<T> thaw(const Fixed<T, N>& fixed) {
-  List<T> list(N);
-  for (int i = 0; i < N; ++i) list.data[i] = fixed.data[i];
-  return list;
-}
-constexpr void copy_list(const auto& from, auto& to) {
-  for (int i = 0; i < from.size; ++i) to.data[i] = from.data[i];
-}
-
-}  // namespace detail
-
-/// A Plan in arrays of exactly its size; the fields are Plan's.
-template <detail::PlanSizes S>
-struct FrozenPlan {
-  Fixed<Node, S.nodes> nodes;
-  Fixed<Stage, S.stages> stages;
-  Fixed<Launch, S.launches> launches;
-  Fixed<Step, S.steps> steps;
-  Fixed<int, S.members> members;
-  Fixed<int, S.bindings> bindings;
-  Fixed<Value, S.values> values;
-  Fixed<PlanOutput, S.outputs> outputs;
-  Fixed<Input, S.inputs> inputs;
-  Fixed<Parameter, S.parameters> parameters;
-  std::int64_t arena_bytes_per_sample = 0;
-  std::int64_t arena_bytes_shared = 0;
-  std::int64_t unplanned_bytes_per_sample = 0;
-};
-
-/// The plan that `Source::make()` builds, as a constant.
-template <class Source>
-consteval auto freeze_plan() {
-  constexpr detail::PlanSizes sizes = detail::PlanSizesOf<Source>::value;
-  FrozenPlan<sizes> frozen;
-  const Plan plan = Source::make();
-  detail::copy_list(plan.nodes, frozen.nodes);
-  detail::copy_list(plan.stages, frozen.stages);
-  detail::copy_list(plan.launches, frozen.launches);
-  detail::copy_list(plan.steps, frozen.steps);
-  detail::copy_list(plan.members, frozen.members);
-  detail::copy_list(plan.bindings, frozen.bindings);
-  detail::copy_list(plan.values, frozen.values);
-  detail::copy_list(plan.outputs, frozen.outputs);
-  detail::copy_list(plan.inputs, frozen.inputs);
-  detail::copy_list(plan.parameters, frozen.parameters);
-  frozen.arena_bytes_per_sample = plan.arena_bytes_per_sample;
-  frozen.arena_bytes_shared = plan.arena_bytes_shared;
-  frozen.unplanned_bytes_per_sample = plan.unplanned_bytes_per_sample;
-  return frozen;
-}
-
-/// A Grouping in arrays of exactly its size.
-template <detail::GroupingSizes S>
-struct FrozenGrouping {
-  Fixed<Node, S.copies> copies;
-  Fixed<Output, S.outputs> outputs;
-  Fixed<Role, S.roles> roles;
-  Fixed<Stage, S.stages> stages;
-  Fixed<Launch, S.launches> launches;
-  Fixed<int, S.members> members;
-};
-
-/// The grouping that `Source::make()` decides, as a constant.
-template <class Source>
-consteval auto freeze_grouping() {
-  constexpr detail::GroupingSizes sizes = detail::GroupingSizesOf<Source>::value;
-  FrozenGrouping<sizes> frozen;
-  const Grouping grouping = Source::make();
-  detail::copy_list(grouping.copies, frozen.copies);
-  detail::copy_list(grouping.outputs, frozen.outputs);
-  detail::copy_list(grouping.roles, frozen.roles);
-  detail::copy_list(grouping.stages, frozen.stages);
-  detail::copy_list(grouping.launches, frozen.launches);
-  detail::copy_list(grouping.members, frozen.members);
-  return frozen;
-}
-
-template <detail::GroupingSizes S>
-constexpr Grouping thaw(const FrozenGrouping<S>& frozen) {
-  Grouping grouping;
-  grouping.copies = detail::thaw(frozen.copies);
-  grouping.outputs = detail::thaw(frozen.outputs);
-  grouping.roles = detail::thaw(frozen.roles);
-  grouping.stages = detail::thaw(frozen.stages);
-  grouping.launches = detail::thaw(frozen.launches);
-  grouping.members = detail::thaw(frozen.members);
-  return grouping;
-}
 
 namespace detail {
 
@@ -145,18 +22,54 @@ struct GroupedProgram {
   struct Simplified {
     static constexpr Graph make() { return simplify(thaw(graph)); }
   };
+  static constexpr GraphSizes most{graph.nodes.size, graph.inputs.size, graph.parameters.size, graph.outputs.size};
 
  public:
-  static constexpr auto simplified = freeze<Simplified>();
+  static constexpr auto simplified = freeze<Simplified, most>();
 
  private:
   struct Grouped {
     static constexpr Grouping make() { return group(thaw(simplified)); }
   };
+  static constexpr int nodes = simplified.nodes.size;
+  static constexpr GroupingSizes likely{.copies = 8,
+                                        .outputs = simplified.outputs.size,
+                                        .roles = nodes + 8,
+                                        .stages = nodes / 6 + 16,
+                                        .launches = nodes / 6 + 16,
+                                        .members = nodes + 8};
 
  public:
-  static constexpr auto grouped = freeze_grouping<Grouped>();
+  static constexpr auto grouped = freeze<Grouped, likely>();
 };
+
+template <class P>
+struct AllSteps {
+  static constexpr int first = 0, size = P::plan.steps.size;
+  static constexpr const auto& steps = P::plan.steps;
+};
+template <class Part, int First, int Count>
+consteval auto steps_of() {
+  Fixed<Step, Count> some;
+  for (int i = 0; i < Count; ++i) some.data[i] = Part::steps.data[First - Part::first + i];
+  return some;
+}
+/// Steps First, ..., First + Count - 1 of a part of a plan.
+template <class Part, int First, int Count>
+struct Steps {
+  static constexpr int first = First, size = Count;
+  static constexpr auto steps = steps_of<Part, First, Count>();
+};
+/// The half of a half of a half ... of the plan that has these steps, or all of it.
+template <class Part, int First, int Count>
+consteval auto part_of() {
+  constexpr int middle = Part::first + Part::size / 2, end = Part::first + Part::size;
+  if constexpr (Part::size < 256) return Part{};
+  else if constexpr (First + Count <= middle)
+    return part_of<Steps<Part, Part::first, middle - Part::first>, First, Count>();
+  else if constexpr (First >= middle) return part_of<Steps<Part, middle, end - middle>, First, Count>();
+  else return Part{};
+}
 
 }  // namespace detail
 
@@ -175,12 +88,23 @@ struct Program : detail::GroupedProgram<Source> {
       return memory(emit(graph, thaw(Passes::grouped)));
     }
   };
+  static constexpr int nodes = Passes::simplified.nodes.size + Passes::grouped.copies.size;
+  static constexpr PlanSizes likely{.nodes = nodes,
+                                    .stages = Passes::grouped.stages.size,
+                                    .launches = Passes::grouped.launches.size,
+                                    .steps = 2 * nodes + 16,
+                                    .members = Passes::grouped.members.size,
+                                    .bindings = nodes + 16,
+                                    .values = nodes + 16,
+                                    .outputs = Passes::grouped.outputs.size,
+                                    .inputs = Passes::graph.inputs.size,
+                                    .parameters = Passes::graph.parameters.size};
 
  public:
-  static constexpr auto plan = freeze_plan<Planned>();
+  static constexpr auto plan = freeze<Planned, likely>();
 
   // What kernel types are made of, in small constants: nvcc's front end copies a constant as a whole wherever an
-  // element of it is a template argument.
+  // element of it is read or is a template argument.
   static constexpr auto launches = plan.launches;
   static constexpr auto stages = plan.stages;
   /// The root of each stage.
@@ -191,11 +115,8 @@ struct Program : detail::GroupedProgram<Source> {
   }();
   /// Steps First, ..., First + Count - 1.
   template <int First, int Count>
-  static constexpr auto steps = [] {
-    Fixed<Step, Count> some;
-    for (int i = 0; i < Count; ++i) some.data[i] = plan.steps.data[First + i];
-    return some;
-  }();
+  static constexpr auto steps =
+      detail::Steps<decltype(detail::part_of<detail::AllSteps<Program>, First, Count>()), First, Count>::steps;
 };
 
 }  // namespace inlay

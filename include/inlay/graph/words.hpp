@@ -3,34 +3,11 @@
 // so the words are what the kernels do.
 #pragma once
 
-#include <inlay/graph/program.hpp>
+#include <inlay/graph/plan.hpp>
 #include <string>
 #include <vector>
 
 namespace inlay {
-
-/// The same plan as a Plan, for functions at run time.
-template <detail::PlanSizes S>
-Plan thaw(const FrozenPlan<S>& frozen) {
-  Plan p;
-  auto copy = [](const auto& from, auto& to) {
-    for (const auto& item : from) to.push(item);
-  };
-  copy(frozen.nodes, p.nodes);
-  copy(frozen.stages, p.stages);
-  copy(frozen.launches, p.launches);
-  copy(frozen.steps, p.steps);
-  copy(frozen.members, p.members);
-  copy(frozen.bindings, p.bindings);
-  copy(frozen.values, p.values);
-  copy(frozen.outputs, p.outputs);
-  copy(frozen.inputs, p.inputs);
-  copy(frozen.parameters, p.parameters);
-  p.arena_bytes_per_sample = frozen.arena_bytes_per_sample;
-  p.arena_bytes_shared = frozen.arena_bytes_shared;
-  p.unplanned_bytes_per_sample = frozen.unplanned_bytes_per_sample;
-  return p;
-}
 
 inline const char* name_of(MapOp op) {
   constexpr const char* names[] = {"copy",    "stop_gradient", "negate",    "abs",     "exp",      "log",      "sqrt",
