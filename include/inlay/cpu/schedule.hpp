@@ -252,7 +252,7 @@ struct Schedule {
   static constexpr Found found = [] {
     const Actions run = Scheduler<P, Allowed>().run();
     Found room{.size = run.list.size, .ahead = run.ahead};
-    for (int i = 0; i < run.list.size; ++i) room.data[i] = run.list.data[i];
+    inlay::detail::copy_list(run.list, room);
     return room;
   }();
 
@@ -260,7 +260,7 @@ struct Schedule {
   static constexpr int size = found.size, ahead = found.ahead;
   static constexpr Fixed<Action, size> actions = [] {
     Fixed<Action, size> fixed;
-    for (int i = 0; i < size; ++i) fixed.data[i] = found.data[i];
+    inlay::detail::copy_list(found, fixed);
     return fixed;
   }();
 };

@@ -33,8 +33,8 @@ class DeviceBuffer {
 
   /// `purpose` says in the message what the memory was for, should there be too little.
   explicit DeviceBuffer(std::size_t length, const char* purpose = "a buffer") : count(length) {
-    const std::size_t limit = std::numeric_limits<std::size_t>::max() / sizeof(T);
     if (count == 0) return;
+    const std::size_t limit = std::numeric_limits<std::size_t>::max() / sizeof(T);
     cudaError_t status = cudaErrorMemoryAllocation;
     if (count <= limit) status = cudaMalloc(&memory, count * sizeof(T));
     if (status == cudaErrorMemoryAllocation) throw out_of_memory(purpose);
@@ -54,26 +54,20 @@ class DeviceBuffer {
   /// Copies to elements `first`, first + 1, ... `values` in pinned memory must live until the stream has done it.
   void upload(std::span<const T> values, const Stream& stream, std::size_t first = 0) {
     check_range("upload", first, values.size());
-    if (values.empty()) return;
-    check(cudaMemcpyAsync(memory + first, values.data(), values.size_bytes(), cudaMemcpyHostToDevice, stream.handle()),
-          "copying to the device");
+    transfer(memory + first, values.data(), values.size(), cudaMemcpyHostToDevice, stream, "copying to the device");
   }
 
   /// Copies from elements `first`, first + 1, ...; they are there when it returns, unless the stream is captured.
   void download(std::span<T> values, const Stream& stream, std::size_t first = 0) const {
     check_range("download", first, values.size());
-    if (values.empty()) return;
-    check(cudaMemcpyAsync(values.data(), memory + first, values.size_bytes(), cudaMemcpyDeviceToHost, stream.handle()),
-          "copying from the device");
+    transfer(values.data(), memory + first, values.size(), cudaMemcpyDeviceToHost, stream, "copying from the device");
     if (!stream.is_capturing()) stream.synchronize();
   }
 
   /// Copies all of `from`, which is as long, on the device.
   void copy(const DeviceBuffer& from, const Stream& stream) {
     check_range("copy", 0, from.count);
-    if (from.count == 0) return;
-    check(cudaMemcpyAsync(memory, from.memory, from.count * sizeof(T), cudaMemcpyDeviceToDevice, stream.handle()),
-          "copying on the device");
+    transfer(memory, from.memory, from.count, cudaMemcpyDeviceToDevice, stream, "copying on the device");
   }
 
   void fill(T value, const Stream& stream) {
@@ -95,6 +89,10 @@ class DeviceBuffer {
   std::size_t size() const { return count; }
 
  private:
+  static void transfer(T* to, const T* from, std::size_t length, cudaMemcpyKind kind, const Stream& stream,
+                       const char* attempted) {
+    if (length > 0) check(cudaMemcpyAsync(to, from, length * sizeof(T), kind, stream.handle()), attempted);
+  }
   void check_range(const char* what, std::size_t first, std::size_t length) const {
     if (first > count || length > count - first)
       throw Error(std::string(what) + " of elements " + std::to_string(first) + " to " +

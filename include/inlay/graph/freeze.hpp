@@ -121,15 +121,15 @@ struct Lists<Plan> {
 };
 
 /// Copies what there is room for; true if that is all.
+constexpr bool copy_list(const auto& from, auto& to) {
+  for (int i = 0; i < from.size && i < to.size; ++i) to.data[i] = from.data[i];
+  return from.size <= to.size;
+}
 template <class T>
 constexpr bool copy_lists(const auto& from, auto& to) {
   bool complete = true;
-  Lists<T>::visit(
-      [&complete](const auto& source, auto& target) {
-        for (int i = 0; i < source.size && i < target.size; ++i) target.data[i] = source.data[i];
-        if (source.size > target.size) complete = false;
-      },
-      from, to);
+  Lists<T>::visit([&complete](const auto& list, auto& copy) { complete = copy_list(list, copy) && complete; }, from,
+                  to);
   if constexpr (std::is_same_v<T, Plan>) static_cast<PlannedBytes&>(to) = from;
   return complete;
 }

@@ -22,10 +22,11 @@ struct GroupedProgram {
   struct Simplified {
     static constexpr Graph make() { return simplify(thaw(graph)); }
   };
-  static constexpr GraphSizes most{graph.nodes.size, graph.inputs.size, graph.parameters.size, graph.outputs.size};
+  static constexpr GraphSizes unsimplified{graph.nodes.size, graph.inputs.size, graph.parameters.size,
+                                           graph.outputs.size};
 
  public:
-  static constexpr auto simplified = freeze<Simplified, most>();
+  static constexpr auto simplified = freeze<Simplified, unsimplified>();
 
  private:
   struct Grouped {
