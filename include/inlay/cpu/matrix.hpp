@@ -72,6 +72,7 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   /// scratch memory.
   static constexpr bool in_memory = plain && (T::panels == 1 || pixels > 1);
   static constexpr int row_stride = in_memory ? 0 : depth;
+  static constexpr bool far_apart = in_memory && pixels == 1;  // rows, of which the next `depth` are fetched
   // What a block of pixels fetches while it is multiplied: where it is stored, and what the next one reads.
   using Loaded = typename FirstRows<Prologue>::loaded;
   using Stored = typename FirstRows<typename E::main>::stored;
@@ -210,8 +211,10 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
               panel_weights = b;
             }
             for (int i = 0; i < tiled; i += T::rows)
-              ahead = multiply_tile<T::rows, T::vectors, row_stride, 1, two_sums, read_ahead, write_ahead>(
-                  x + i * stride, panel_weights, weight_pitch, deep, sums + i * T::width, ahead, 0, stride);
+              ahead = multiply_tile<T::rows, T::vectors, row_stride, 1, two_sums, read_ahead, write_ahead, false,
+                                    Weight, T::width, far_apart>(x + i * stride, panel_weights, weight_pitch, deep,
+                                                                 sums + i * T::width, ahead, 0, stride,
+                                                                 d + 2 * depth <= Depth ? depth : 0);
             for (int i = tiled; i < count && !abreast; ++i)
               multiply_tile<1, T::vectors, row_stride, 1, two_sums>(x + i * stride, panel_weights, weight_pitch, deep,
                                                                     sums + i * T::width, {}, 0, stride);

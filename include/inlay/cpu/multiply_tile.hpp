@@ -18,19 +18,26 @@ struct Ahead {
 /// ...], Vectors * lanes of each row. b may hold pairs of bf16: of rows d and d + 1, one such row for every two.
 /// RowStride 0: `row_stride` instead.
 /// ReadAhead, WriteAhead: the bytes of each step; the pointers move on.
+/// RowsAhead: fetches what is `rows_ahead` floats further on in each row of a, which is far from the others.
 /// Apart: each row has a b of its own, `apart` behind the one before.
 template <int Rows, int Vectors, int RowStride, int DepthStride, bool Accumulate, int ReadAhead = 0, int WriteAhead = 0,
-          bool Apart = false, class Weight = float, int ResultPitch = Vectors* lanes>
+          bool Apart = false, class Weight = float, int ResultPitch = Vectors* lanes, bool RowsAhead = false>
 [[gnu::noinline]] Ahead multiply_tile(const float* a, const Weight* b, std::int64_t pitch, int depth, float* c,
                                       Ahead ahead = {}, [[maybe_unused]] std::int64_t apart = 0,
-                                      [[maybe_unused]] std::int64_t row_stride = 0) {
+                                      [[maybe_unused]] std::int64_t row_stride = 0,
+                                      [[maybe_unused]] std::int64_t rows_ahead = 0) {
   Vector sum[Rows][Vectors] = {};
   if constexpr (Accumulate)
     unroll<Rows>([&](int i) INLAY_LAMBDA {
       unroll<Vectors>([&](int v) INLAY_LAMBDA { sum[i][v] = load_vector(c + i * ResultPitch + v * lanes); });
     });
   constexpr int held = std::is_same_v<Weight, float> ? 1 : 2;  // rows in one of b
+  [[maybe_unused]] std::int64_t fetched = 0;                   // row
   for (int d = 0; d < depth; d += held, a += held * DepthStride, b += pitch) {
+    if constexpr (RowsAhead) {  // of one row each step: a line lasts more steps than there are rows
+      __builtin_prefetch(a + rows_ahead + fetched * row_stride);
+      fetched = fetched + 1 < Rows ? fetched + 1 : 0;
+    }
     if constexpr (ReadAhead > 0) __builtin_prefetch(ahead.read);
     if constexpr (WriteAhead > 0) __builtin_prefetch(ahead.write, 1);
     ahead.read += ReadAhead;
