@@ -12,7 +12,7 @@ namespace inlay::test {
 
 /// P: Plan or FrozenPlan, of the graph `simplified`, which stores some values as `narrow`.
 template <class P>
-Graph rounded_graph(const Graph& simplified, const P& plan, Element narrow, bool operands_rounded) {
+constexpr Graph rounded_graph(const Graph& simplified, const P& plan, Element narrow, bool operands_rounded) {
   List<bool> stored(simplified.nodes.size, false);
   for (const Value& value : plan.values)
     if (value.element == narrow && value.storage == Storage::arena) stored[value.node] = true;
