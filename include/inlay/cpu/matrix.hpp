@@ -71,8 +71,6 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   /// What is multiplied once is read where it lies, and so are pixels, which are near each other; other rows, from
   /// scratch memory.
   static constexpr bool in_memory = plain && (T::panels == 1 || pixels > 1);
-  static constexpr int row_stride = in_memory ? 0 : depth;
-  static constexpr bool far_apart = in_memory && pixels == 1;  // rows, of which the next `depth` are fetched
   // What a block of pixels fetches while it is multiplied: where it is stored, and what the next one reads.
   using Loaded = typename FirstRows<Prologue>::loaded;
   using Stored = typename FirstRows<typename E::main>::stored;
@@ -143,6 +141,8 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   static void columns(const Slot* slots, int sample, Memory memory, Share share) {
     constexpr int vectors = T::vectors % 2 == 0 ? 2 : 1, width = vectors * lanes;
     constexpr int apart = plain ? half : depth;  // the operands of the two sums
+    constexpr TileProduct both{.rows = 2, .vectors = vectors, .a_row = apart, .b_of_row = true, .adds = true};
+    constexpr TileProduct one{.rows = 1, .vectors = vectors, .adds = true};
     const auto own = share.of(Columns, width);
     for (int column = own.first; column < own.end; column += width) {
       alignas(64) float c[2][width] = {};
@@ -157,11 +157,11 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
                      which * half + d + deep[which]);
         const Weight* b[2] = {weights_at(slots, memory, d, column), weights_at(slots, memory, half + d, column)};
         if (deep[0] == depth && deep[1] == depth) {
-          multiply_tile<2, vectors, apart, 1, true, 0, 0, true>(a, b[0], weight_pitch, depth, c[0], {}, b[1] - b[0]);
+          multiply_tile<both>(a, b[0], weight_pitch, depth, c[0], {}, b[1] - b[0]);
           continue;
         }
         for (int which = 0; which < 2; ++which)
-          multiply_tile<1, vectors, apart, 1, true>(a + which * apart, b[which], weight_pitch, deep[which], c[which]);
+          multiply_tile<one>(a + which * apart, b[which], weight_pitch, deep[which], c[which]);
       }
       const int last = column + width < Columns ? column + width : Columns;
       for (int k = 0; k < width; ++k) c[0][k] += c[1][k];
@@ -171,6 +171,17 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   /// Rows first, ..., end - 1 of some panels.
   static void rows(const Slot* slots, int first, int end, Memory memory, int first_panel = 0,
                    int behind_panels = T::panels) {
+    // Rows of a panel together, one alone, and one of all panels that are together.
+    constexpr TileProduct tile{.rows = T::rows,
+                               .vectors = T::vectors,
+                               .a_row = in_memory ? 0 : depth,
+                               .adds = two_sums,
+                               .read_ahead = read_ahead,
+                               .write_ahead = write_ahead,
+                               .a_ahead = in_memory && pixels == 1};
+    constexpr TileProduct single{.rows = 1, .vectors = T::vectors, .adds = two_sums};
+    constexpr TileProduct of_panels{
+        .rows = T::together, .vectors = T::vectors, .b_of_row = true, .adds = two_sums, .c_row = panel_floats};
     float* a = memory.scratch;
     float* b = a + a_floats;
     float* c = b + b_floats;
@@ -211,19 +222,15 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
               panel_weights = b;
             }
             for (int i = 0; i < tiled; i += T::rows)
-              ahead = multiply_tile<T::rows, T::vectors, row_stride, 1, two_sums, read_ahead, write_ahead, false,
-                                    Weight, T::width, far_apart>(x + i * stride, panel_weights, weight_pitch, deep,
-                                                                 sums + i * T::width, ahead, 0, stride,
-                                                                 d + 2 * depth <= Depth ? depth : 0);
+              ahead = multiply_tile<tile>(x + i * stride, panel_weights, weight_pitch, deep, sums + i * T::width, ahead,
+                                          0, stride, d + 2 * depth <= Depth ? depth : 0);
             for (int i = tiled; i < count && !abreast; ++i)
-              multiply_tile<1, T::vectors, row_stride, 1, two_sums>(x + i * stride, panel_weights, weight_pitch, deep,
-                                                                    sums + i * T::width, {}, 0, stride);
+              multiply_tile<single>(x + i * stride, panel_weights, weight_pitch, deep, sums + i * T::width);
           }
           if constexpr (side_by_side)
             for (int i = tiled; i < count && abreast; ++i)
-              multiply_tile<T::together, T::vectors, 0, 1, two_sums, 0, 0, true, Weight, panel_floats>(
-                  x + i * stride, weights_at(slots, memory, d, group * T::width), weight_pitch, deep,
-                  group_sums + i * T::width, {}, panels_apart);
+              multiply_tile<of_panels>(x + i * stride, weights_at(slots, memory, d, group * T::width), weight_pitch,
+                                       deep, group_sums + i * T::width, {}, panels_apart);
         }
         for (int i = 0; i < count; ++i) {
           const int pixel = (row + i) % pixels;
@@ -304,6 +311,7 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, 
   static constexpr std::int64_t scratch_bytes = 4 * (x_floats + dy_floats + c_floats + group_width);
 
   static void outputs(const Slot* slots, int samples, Memory memory, Share share) {
+    constexpr TileProduct tile{.rows = T::rows, .vectors = T::vectors, .a_row = 1, .a_step = pitch, .adds = true};
     float* x = memory.scratch;
     float* dy = x + x_floats;
     float* c = dy + dy_floats;
@@ -323,8 +331,7 @@ struct ContractionRunner<kernel::Contraction<Mode::weight_gradient, G, Batched, 
           if (row == part.first || total > depth) gather<B, G::K>(dy, group_width, slots, r, deep, column, last);
           for (int k = 0; k < last - column; k += T::width)
             for (int i = 0; i < end - row; i += T::rows)
-              multiply_tile<T::rows, T::vectors, 1, pitch, true>(x + i, dy + k, group_width, deep,
-                                                                 c + k * T::row_block + i * T::width);
+              multiply_tile<tile>(x + i, dy + k, group_width, deep, c + k * T::row_block + i * T::width);
           if (side)
             for (int d = 0; d < deep; ++d)
               for (int k = 0; k < group_width; ++k) sums[k] += dy[d * group_width + k];

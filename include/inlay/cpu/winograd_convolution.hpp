@@ -285,8 +285,13 @@ struct WinogradPass {
   /// M of `remaining` tiles, up to `rows`, for one frequency and panel.
   static Ahead multiply(int remaining, const float* v, const float* u, float* m, Ahead ahead) {
     auto tile = [&]<int Rows>() {
-      return multiply_tile<Rows, shape.vectors, channels, 1, false, read_ahead, write_ahead, false, float, out_pitch>(
-          v, u, width, In, m, ahead);
+      constexpr TileProduct product{.rows = Rows,
+                                    .vectors = shape.vectors,
+                                    .a_row = channels,
+                                    .c_row = out_pitch,
+                                    .read_ahead = read_ahead,
+                                    .write_ahead = write_ahead};
+      return multiply_tile<product>(v, u, width, In, m, ahead);
     };
     const int part = Sizes::part(remaining);
     return part == rows          ? tile.template operator()<rows>()
@@ -387,7 +392,13 @@ requires(winograd_tile(Choice) >
   static constexpr int block = whole_images ? images * Tiles::count : most;
   static constexpr int tile_pitch = block | 1;
   static constexpr Blocking blocking{rows, vectors, block};
-  static constexpr int ahead = (4 * rows * width + block - 1) / block;  // bytes a step, of what is added to next
+  static constexpr TileProduct product{
+      .rows = rows,
+      .vectors = vectors,
+      .a_row = 1,
+      .a_step = Image::channels,
+      .adds = true,
+      .write_ahead = (4 * rows * width + block - 1) / block};  // of what is added to next
 
   static constexpr Partition partition = Partition::reduced;
   static constexpr std::int64_t weight_floats = std::int64_t{frequencies} * in * pitch;
@@ -424,10 +435,9 @@ requires(winograd_tile(Choice) >
         for (int f = 0; f < frequencies; ++f)
           for (int panel = 0; panel < panels; ++panel)
             for (int c = 0; c < in; c += rows, u += rows * width)
-              multiply_tile<rows, vectors, 1, Image::channels, true, 0, ahead>(
-                  v + std::int64_t{f} * tile_pitch * Image::channels + c,
-                  d + std::int64_t{f} * tile_pitch * pitch + panel * width, pitch, tiles, u,
-                  {nullptr, reinterpret_cast<const char*>(u + rows * width)});
+              multiply_tile<product>(v + std::int64_t{f} * tile_pitch * Image::channels + c,
+                                     d + std::int64_t{f} * tile_pitch * pitch + panel * width, pitch, tiles, u,
+                                     {nullptr, reinterpret_cast<const char*>(u + rows * width)});
         tiles = 0;
       }
       if constexpr (Side::size > 0) {
