@@ -101,6 +101,7 @@ TEST_CASE("pixels are multiplied where they lie, or gathered where samples are a
 TEST_CASE("matrix products without a batch are shared among the threads") {
   check<ContractionGraph<1, 50, 20, 30, 1, 1, 1, 0, 1, 1, false>>(1);
   check<ContractionGraph<1, 257, 128, 64, 1, 1, 1, 0, 1, 1, false>>(1);
+  check<ContractionGraph<1, 1, 700, 192, 1, 1, 1, 0, 1, 1, false>>(1);
 }
 TEST_CASE("a convolution without a batch agrees with the reference") {
   check<ContractionGraph<9, 9, 4, 8, 3, 3, 1, 1, 1, 1, false>>(1);

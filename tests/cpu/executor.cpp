@@ -149,6 +149,7 @@ TEST_CASE_TEMPLATE("threads that share a sample give the bits of one thread", Ne
     }
   }
   for (std::size_t i = 2; i < outputs.size(); ++i) CHECK(outputs[i] == outputs[i % 2]);
+  CHECK(std::equal(outputs[0].begin(), outputs[0].end(), outputs[1].begin()));
 }
 TEST_CASE("values of one chunk have no place for every sample") {
   using Net = nn::Sequential<nn::Input<24, 24, 1>, nn::Conv2D<5, 3, nn::Same, nn::Relu>,

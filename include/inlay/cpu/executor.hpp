@@ -156,6 +156,10 @@ class Executor {
             partials(share.thread) + partial_offsets[l] / 4};
   }
 
+  Partials partials_of(int launch, Share share) const {
+    return {partials(0) + partial_offsets[static_cast<std::size_t>(launch)] / 4, private_bytes() / 4, share.threads};
+  }
+
   void work(Share share, int samples, int first_action) {
     const Entry* entries = entries_of<P, Allowed>::data;
     std::memset(partials(share.thread), 0, static_cast<std::size_t>(partial_bytes));
@@ -186,12 +190,7 @@ class Executor {
             entries[l].samples(slots_of(l, share), own.first, own.end - own.first, memory_of(l, share));
           break;
         case ActionKind::outputs: entries[l].outputs(slots_of(l, share), samples, memory_of(l, share), share); break;
-        case ActionKind::finish:
-          entries[l].finish(
-              slots_of(l, share),
-              {partials(0) + partial_offsets[static_cast<std::size_t>(l)] / 4, private_bytes() / 4, share.threads},
-              share);
-          break;
+        case ActionKind::finish: entries[l].finish(slots_of(l, share), partials_of(l, share), share); break;
         case ActionKind::barrier: barrier(share); break;
       }
     }
@@ -201,7 +200,11 @@ class Executor {
     for (int n = 0; n < samples; ++n) {
       enter_chunk(action, n, share.thread, 0);
       for (int l = action.first; l < action.end; ++l) {
-        entries_of<P, Allowed>::data[l].part(slots_of(l, share), n, memory_of(l, share), share);
+        const Entry& entry = entries_of<P, Allowed>::data[l];
+        entry.part(slots_of(l, share), n, memory_of(l, share), share);
+        barrier(share);
+        if (!entry.joins) continue;
+        entry.join(slots_of(l, share), n, partials_of(l, share), share);
         barrier(share);
       }
     }

@@ -84,16 +84,21 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
     const int pixel = row % pixels;
     return Rows::at(slots, row / pixels, pixel / G::W) + pixel % G::W * Rows::pixel_bytes;
   }
-  /// Where the second of two sums begins, of which each output is the total. A single row of few columns would wait for
-  /// each addition; so it makes both at once. All other rows have two, too: a sample's result does not depend on its
-  /// company.
+  /// Where the second of two sums begins, of which each output is the total: threads that share a single row take one
+  /// each. All other rows have two, too: a sample's result does not depend on its company.
   static constexpr int half = (Depth + depth - 1) / depth / 2 * depth;
   static constexpr bool two_sums = half > 0;  // else all of the depth is one block
-  static constexpr std::int64_t a_floats = std::int64_t{in_memory && pixels == 1 ? 2 : T::row_block} * depth;
+  static constexpr std::int64_t a_floats = std::int64_t{in_memory && pixels == 1 ? 0 : T::row_block} * depth;
   static constexpr std::int64_t b_floats = in_place || compressed ? 0 : std::int64_t{depth} * T::width;
   static constexpr std::int64_t panel_floats = std::int64_t{T::row_block} * T::width;
   static constexpr std::int64_t c_floats = T::together * panel_floats;
   static constexpr std::int64_t scratch_bytes = 4 * (a_floats + b_floats + (two_sums ? 2 : 1) * c_floats);
+
+  /// Single rows whose weights are read as they lie. Threads share the sums of each, which are joined then.
+  static constexpr bool joins = pixels == 1 && (in_place || compressed);
+  static constexpr int row_floats = T::panels * T::width;  // of each sum
+  static constexpr int sum_count = two_sums ? 2 : 1;
+  static constexpr std::int64_t partial_bytes = Sided::partial_bytes + (joins ? 4 * sum_count * row_floats : 0);
 
   static constexpr std::int64_t packed_bytes = compressed ? 4 * std::int64_t{T::panels} * pairs * T::width : 0;
 
@@ -115,18 +120,27 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
     }
   }
   static void samples(const Slot* slots, int first, int count, Memory memory) {
+    if constexpr (joins)
+      if (count == 1) return single_row(slots, first, memory, {0, row_floats});
     rows(slots, first * pixels, (first + count) * pixels, memory);
   }
   static void outputs(const Slot* slots, int samples, Memory memory, Share share) {
     if constexpr (Batched) {
       const auto own = share.of(T::panels, T::together);
       rows(slots, 0, samples * pixels, memory, own.first, own.end);
-    } else part(slots, 0, memory, share);
+    } else if constexpr (joins) {
+      single_row(slots, 0, memory, share.of(row_floats, row_grain));
+    } else {
+      part(slots, 0, memory, share);
+    }
   }
   static void part(const Slot* slots, int sample, Memory memory, Share share) {
-    if constexpr (pixels == 1 && (in_place || compressed)) return columns(slots, sample, memory, share);
+    if constexpr (joins) return share_row(slots, sample, memory, share);
     const auto own = share.of(pixels, T::rows);
     rows(slots, sample * pixels + own.first, sample * pixels + own.end, memory);
+  }
+  static void join(const Slot* slots, int sample, Partials partials, Share share) {
+    finish_row(slots, sample, partials, share.of(Columns, lanes));
   }
 
  private:
@@ -137,36 +151,58 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
              (std::int64_t{column / T::width} * pairs + d / 2) * T::width + column % T::width;
     else return weights<slot_of<B>, G>(slots) + std::int64_t{d} * Columns + column;
   }
-  /// Some columns of a single row.
-  static void columns(const Slot* slots, int sample, Memory memory, Share share) {
-    constexpr int vectors = T::vectors % 2 == 0 ? 2 : 1, width = vectors * lanes;
-    constexpr int apart = plain ? half : depth;  // the operands of the two sums
-    constexpr TileProduct both{.rows = 2, .vectors = vectors, .a_row = apart, .b_of_row = true, .adds = true};
-    constexpr TileProduct one{.rows = 1, .vectors = vectors, .adds = true};
-    const auto own = share.of(Columns, width);
-    for (int column = own.first; column < own.end; column += width) {
-      alignas(64) float c[2][width] = {};
-      for (int d = 0; d < Depth - half; d += depth) {
-        const int deep[2] = {half - d < depth ? half - d : depth, Depth - half - d < depth ? Depth - half - d : depth};
-        const float* a = memory.scratch;
-        if constexpr (plain) a = Plain::of(slots, sample) + d;
-        else
-          for (int which = 0; which < 2; ++which)
-            if (deep[which] > 0)
-              gather(memory.scratch + which * depth, slots, sample, 1, 1, which * half + d,
-                     which * half + d + deep[which]);
-        const Weight* b[2] = {weights_at(slots, memory, d, column), weights_at(slots, memory, half + d, column)};
-        if (deep[0] == depth && deep[1] == depth) {
-          multiply_tile<both>(a, b[0], weight_pitch, depth, c[0], {}, b[1] - b[0]);
-          continue;
-        }
-        for (int which = 0; which < 2; ++which)
-          multiply_tile<one>(a + which * apart, b[which], weight_pitch, deep[which], c[which]);
-      }
-      const int last = column + width < Columns ? column + width : Columns;
-      for (int k = 0; k < width; ++k) c[0][k] += c[1][k];
-      run_row<typename E::main, Columns>(slots, sample, 0, 0, 0, column, last, from(c[0] - column), no_output);
+
+  static constexpr int row_vectors = T::vectors % 2 == 0 ? 2 : 1, row_grain = row_vectors * lanes;
+
+  /// Where the two sums of a single row are in a thread's partial.
+  static constexpr int sum_at(int which) { return Sided::partial_bytes / 4 + which * row_floats; }
+
+  static void single_row(const Slot* slots, int sample, Memory memory, Share::Part columns) {
+    for (int which = 0; which < sum_count; ++which) add_to_row(slots, sample, memory, which, columns);
+    finish_row(slots, sample, {memory.partial, 0, 1}, {columns.first, columns.end < Columns ? columns.end : Columns});
+  }
+  /// The thread's share of both sums, one after the other: where there are two threads, each reads weights that lie
+  /// together, which takes less time than columns of them, apart.
+  static void share_row(const Slot* slots, int sample, Memory memory, Share share) {
+    const auto own = share.of(sum_count * row_floats, row_grain);
+    for (int which = 0, begin = 0; which < sum_count; ++which, begin += row_floats) {
+      for (int k = 0; k < row_floats; ++k) memory.partial[sum_at(which) + k] = 0;
+      const int first = own.first > begin ? own.first - begin : 0, end = own.end - begin;
+      if (first < end) add_to_row(slots, sample, memory, which, {first, end < row_floats ? end : row_floats});
     }
+  }
+  /// Makes one of the two sums of some columns.
+  static void add_to_row(const Slot* slots, int sample, Memory memory, int which, Share::Part columns) {
+    // All panels that are together, or a few columns, by some rows of weights that lie near each other.
+    constexpr int group = T::together * T::width;
+    constexpr TileProduct abreast{
+        .rows = T::together, .vectors = T::vectors, .b_of_row = true, .adds = true, .c_row = T::width};
+    constexpr TileProduct few{.rows = 1, .vectors = row_vectors, .adds = true};
+    constexpr int step = T::panels > T::together && depth > 32 ? 32 : depth;
+    float* sums = memory.partial + sum_at(which);
+    for (int k = columns.first; k < columns.end; ++k) sums[k] = 0;
+    const int last = which == 0 && two_sums ? half : Depth;
+    for (int d = which * half; d < last; d += step) {
+      const int deep = d + step < last ? step : last - d;
+      const float* x = memory.scratch;
+      if constexpr (plain) x = Plain::of(slots, sample) + d;
+      else gather(memory.scratch, slots, sample, 1, 1, d, d + deep);
+      for (int k = columns.first, next = 0; k < columns.end; k = next) {
+        const bool whole = k % group == 0 && k + group <= columns.end;
+        next = k + (whole ? group : row_grain);
+        const Weight* w = weights_at(slots, memory, d, k);
+        if (whole) multiply_tile<abreast>(x, w, weight_pitch, deep, sums + k, {}, panels_apart);
+        else multiply_tile<few>(x, w, weight_pitch, deep, sums + k);
+      }
+    }
+  }
+  static void finish_row(const Slot* slots, int sample, Partials partials, Share::Part columns) {
+    const auto sum = [&](auto& context, int k) {
+      using V = decltype(context.value);
+      context.value = partials.sum<V>(sum_at(0) + k);
+      if constexpr (two_sums) context.value += partials.sum<V>(sum_at(1) + k);
+    };
+    run_row<typename E::main, Columns>(slots, sample, 0, 0, 0, columns.first, columns.end, sum, no_output);
   }
   /// Rows first, ..., end - 1 of some panels.
   static void rows(const Slot* slots, int first, int end, Memory memory, int first_panel = 0,

@@ -5,6 +5,7 @@
 //                  read, each thread writes a share of the result, or of every sample's.  A kernel without a batch is
 //                  `outputs` too.
 //   part           (optional) a thread's share of one sample, for when there are fewer samples than threads
+//   joins          `part` only leaves sums in the partials, from which `join` makes a thread's share of the sample
 //   chunked        samples may be run a few at a time with the kernels before and after, to stay in the cache
 //   packed_bytes   made by `prepare` from the weights before the first run that needs them, read by all threads
 //   scratch_bytes  private to a thread, contents undefined;  partial_bytes: private, zero before the first sample
@@ -60,10 +61,11 @@ struct Partials {
 };
 
 struct RunnerDefaults {
-  static constexpr bool chunked = true;
+  static constexpr bool chunked = true, joins = false;
   static constexpr std::int64_t packed_bytes = 0, scratch_bytes = 0, partial_bytes = 0;
   static void prepare(const Slot*, Memory, Share) {}
   static void samples(const Slot*, int, int, Memory) {}
+  static void join(const Slot*, int, Partials, Share) {}
   static void finish(const Slot*, Partials, Share) {}
   static void outputs(const Slot*, int, Memory, Share) {}
 };

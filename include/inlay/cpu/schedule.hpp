@@ -18,11 +18,12 @@ namespace inlay::cpu {
 /// A Runner as a value.
 struct Entry {
   Partition partition;
-  bool chunked;
+  bool chunked, joins;
   std::int64_t packed_bytes, scratch_bytes, partial_bytes;
   void (*prepare)(const Slot*, Memory, Share);
   void (*samples)(const Slot*, int, int, Memory);
   void (*part)(const Slot*, int, Memory, Share);
+  void (*join)(const Slot*, int, Partials, Share);
   void (*finish)(const Slot*, Partials, Share);
   void (*outputs)(const Slot*, int, Memory, Share);
 };
@@ -37,8 +38,8 @@ constexpr Entry entry_of() {
         if (share.thread == 0) R::samples(slots, sample, 1, memory);
       };
   }();
-  return {R::partition, R::chunked, R::packed_bytes, R::scratch_bytes, R::partial_bytes, R::prepare,
-          R::samples,   part,       R::finish,       R::outputs};
+  return {R::partition, R::chunked, R::joins, R::packed_bytes, R::scratch_bytes, R::partial_bytes,
+          R::prepare,   R::samples, part,     R::join,         R::finish,        R::outputs};
 }
 
 /// The kernels of a Program, one for each launch.
