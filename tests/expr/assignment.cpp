@@ -50,6 +50,27 @@ TEST_CASE("the example of a dense layer on run-time tensors is right") {
   CHECK(worst < 256 * 1.2e-7);  // 256 products of size up to 1
 }
 
+TEST_CASE("a destination that shares memory with smaller operands, or with a part of one, is written last") {
+  auto x = Tensor<float, 5, 20>::from_function([](int i, int j) { return 100 * i + j + 1; });
+  const Tensor<float, 5, 20> before = x;
+  const TensorView<float, 20> second_row(x.data() + 20);
+  x = x - second_row;
+  for (int i = 0; i < 5; ++i)
+    for (int j = 0; j < 20; ++j) CHECK(x(i, j) == before(i, j) - before(1, j));
+
+  Tensor<float, 70> v;
+  v.fill(8);
+  const TensorView<float, 1> third(v.data() + 2);
+  v = v / third;
+  for (int i = 0; i < 70; ++i) CHECK(v(i) == 1);
+
+  float numbers[12] = {1, 2, 3, 4, 5, 6, 7, 8};
+  const TensorView<float, 8> from(numbers);
+  TensorView<float, 8> to(numbers + 4);
+  to = from + 1.0f;
+  for (int i = 0; i < 8; ++i) CHECK(numbers[4 + i] == static_cast<float>(i + 2));
+}
+
 TEST_CASE("x = x + y works in place") {
   Tensor<float, 6, 6> x, y;
   x.fill(1);

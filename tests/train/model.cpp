@@ -531,12 +531,12 @@ TEST_CASE("input that does not fit is an error that says what to do") {
 
   data::Dataset labelled = set;
   labelled.labels[5] = 3;
-  CHECK(has(fit_error(labelled), "label 5 is 3, but the network has 3 outputs; labels run from 0 to 2"));
+  CHECK(has(fit_error(labelled), "the label of sample 5 is 3, but the network has 3 outputs; labels run from 0 to 2"));
   FitOptions validated = quiet();
   validated.validation_data = &labelled;
-  CHECK(has(fit_error(set, validated), "validation_data: label 5 is 3"));
+  CHECK(has(fit_error(set, validated), "validation_data: the label of sample 5 is 3"));
   labelled.labels[5] = -1;
-  CHECK(has(message_of<Error>([&] { train_on(model, labelled, 0, 8); }), "label 5 is -1"));
+  CHECK(has(message_of<Error>([&] { train_on(model, labelled, 0, 8); }), "the label of sample 5 is -1"));
 
   data::Dataset wide = set;
   wide.width = 4;
@@ -645,6 +645,40 @@ TEST_CASE("EarlyStopping ends a fit that no longer improves, and validation_data
   CHECK(history.val_loss == std::vector<double>(3, expected.loss));
   CHECK(history.val_accuracy == std::vector<double>(3, expected.accuracy));
   CHECK(history["val_loss"].size() == 3);
+}
+
+TEST_CASE("a batch_size beyond the data set makes one batch of it") {
+  const data::Dataset set = bands(30);
+  SmallModel model = make_model(), whole = make_model();
+  FitOptions options = quiet();
+  options.batch_size = 30;
+  whole.fit(set, options);
+  options.batch_size = std::numeric_limits<int>::max();
+  CHECK(model.fit(set, options).loss.size() == static_cast<std::size_t>(options.epochs));
+  CHECK(model.get_weights() == whole.get_weights());
+}
+
+TEST_CASE(
+    "a callback that trains the model that it is called for gets an error, and the model can be trained after it") {
+  const data::Dataset set = bands(16);
+  SmallModel model = make_model();
+  struct Trains {
+    SmallModel* model;
+    const data::Dataset* set;
+    void on_train_batch_end(int, const Logs&) { train_on(*model, *set, 0, 4); }
+  };
+  struct Fits {
+    SmallModel* model;
+    const data::Dataset* set;
+    void on_epoch_begin(int) { model->fit(*set, quiet()); }
+  };
+  FitOptions options = quiet();
+  options.callbacks = {Trains{&model, &set}};
+  CHECK(has(message_of<Error>([&] { model.fit(set, options); }), "train_on_batch: the model is in the midst of fit"));
+  options.callbacks = {Fits{&model, &set}};
+  CHECK(has(message_of<Error>([&] { model.fit(set, options); }), "fit: the model is in the midst of fit"));
+  CHECK(std::isfinite(model.fit(set, quiet()).loss.back()));
+  CHECK(has(message_of<Error>([] { SmallModel(Adam{}, {.threads = -3, .verbose = 0}); }), "threads is -3"));
 }
 
 TEST_CASE("no epochs is a fit that changes nothing") {

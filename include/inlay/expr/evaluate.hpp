@@ -57,7 +57,7 @@ constexpr bool runs_in_place(const FrozenPlan& p) {
       return false;
     if (step.kind != StepKind::load) continue;
     const Value& value = p.values.data[p.bindings.data[p.launches.data[0].bindings.first + step.slot]];
-    if (value.count != stage.domain.count()) continue;  // not the destination, whose size is the domain's
+    if (value.count != stage.domain.count()) continue;  // not the destination as a whole
     int stride = 1;
     for (int axis = max_rank - 1; axis >= 0; --axis) {
       if (stage.domain.extents[axis] != 1 && step.strides[axis] != stride) return false;
@@ -84,26 +84,39 @@ Leaves<E> leaves_of(const E& formula) {
   return leaves;
 }
 
+/// Would a formula that is evaluated into `destination` read elements that it has written? Not those of a leaf that is
+/// the destination as a whole, if it runs in place.
+template <class E>
+bool writes_what_it_reads(const Leaves<E>& leaves, const float* destination) {
+  constexpr auto& plan = program_of<E>::plan;
+  const auto first = reinterpret_cast<std::uintptr_t>(destination), end = first + 4 * E::Result::size();
+  for (int i = 0; i < E::leaf_count; ++i) {
+    const auto leaf = reinterpret_cast<std::uintptr_t>(leaves.data[i]);
+    const auto leaf_end =
+        leaf + static_cast<std::uintptr_t>(bytes_of(plan.inputs.data[i].element, plan.inputs.data[i].shape.count()));
+    const bool is_destination = leaf == first && leaf_end == end;
+    if (leaf < end && first < leaf_end && !(runs_in_place(plan) && is_destination)) return true;
+  }
+  return false;
+}
+
 }  // namespace detail
 
-/// Evaluates a formula into memory for as many floats as it has elements, which may be one of its own leaves.
+/// Evaluates a formula into memory for as many floats as it has elements, which may be that of its own leaves, or share
+/// some with them: all are read as they were before.
 template <Node E>
 void assign(float* destination, const E& formula) {
   using P = program_of<E>;
   const detail::Leaves<E> leaves = detail::leaves_of(formula);
-  bool aliased = false;
-  for (const void* leaf : leaves.data) aliased = aliased || leaf == destination;
-  if constexpr (!detail::runs_in_place(P::plan)) {
-    if (aliased) {
-      thread_local std::vector<float> copy(static_cast<std::size_t>(E::Result::size()));
-      float* const to[] = {copy.data()};
-      run<P>(leaves.data, to);
-      for (std::size_t i = 0; i < copy.size(); ++i) destination[i] = copy[i];
-      return;
-    }
+  if (detail::writes_what_it_reads<E>(leaves, destination)) {
+    thread_local std::vector<float> copy(static_cast<std::size_t>(E::Result::size()));
+    float* const to[] = {copy.data()};
+    run<P>(leaves.data, to);
+    for (std::size_t i = 0; i < copy.size(); ++i) destination[i] = copy[i];
+  } else {
+    float* const to[] = {destination};
+    run<P>(leaves.data, to);
   }
-  float* const to[] = {destination};
-  run<P>(leaves.data, to);
 }
 
 /// The value of a formula of one element.

@@ -224,8 +224,14 @@ struct ReducedShape {
   }();
 };
 template <class X, int... Axes>
-inline constexpr int axis_bits = sizeof...(Axes) == 0 ? (1 << X::rank) - 1
-                                                      : (0 | ... | (1 << (Axes < 0 ? X::rank + Axes : Axes)));
+struct AxisBits {
+  static_assert(((Axes >= -X::rank && Axes < X::rank) && ...),
+                "the value has no such axis: axes are numbered from 0, or from -1 for the last");
+  static constexpr int value =
+      sizeof...(Axes) == 0 ? (1 << X::rank) - 1 : (0 | ... | (1 << (Axes < 0 ? X::rank + Axes : Axes)));
+};
+template <class X, int... Axes>
+inline constexpr int axis_bits = AxisBits<X, Axes...>::value;
 
 template <class X, int Axes>
 inline constexpr int reduced_count = static_cast<int>(X::shape.count() / ReducedShape<X, Axes>::value.count());

@@ -17,6 +17,7 @@ namespace nn {
 template <int Filters, int Kernel, class... Options>
 struct Conv2D {
   static constexpr const char* name = "conv2d";
+  static_assert(Filters > 0 && Kernel > 0, "nn::Conv2D has at least one filter, and a kernel of at least 1 x 1");
 
   template <class X, class Position>
   static consteval void check() {

@@ -16,6 +16,7 @@ namespace nn {
 template <int Units, class... Options>
 struct Dense {
   static constexpr const char* name = "dense";
+  static_assert(Units > 0, "nn::Dense has at least one unit");
 
   template <class X, class Position>
   static consteval void check() {

@@ -11,6 +11,8 @@ namespace inlay::nn {
 template <int Height, int Width = 0, int Channels = 0, class T = float>
 struct Input {
   static constexpr const char* name = "input";
+  static_assert(Height > 0 && (Width > 0) == (Channels > 0) && Width >= 0 && Channels >= 0,
+                "nn::Input takes height, width and channels (grey images have 1), or the length of a vector");
 
   static constexpr auto input(Tracer& tracer) {
     if constexpr (Width == 0) return make<Height>(tracer);

@@ -10,7 +10,8 @@
 
 namespace inlay {
 
-/// -log softmax(logits)[label], computed from logits without overflow. Labels are class numbers. With label smoothing
+/// -log softmax(logits)[label], computed from logits without overflow: the network ends with a Dense without activation
+/// (Keras' from_logits=True, which is not Keras' default). Labels are class numbers. With label smoothing
 /// (Szegedy et al., CVPR 2016) the label has probability 1 - label_smoothing + label_smoothing / classes and every
 /// other class label_smoothing / classes, as in Keras' CategoricalCrossentropy: also in evaluation.
 struct SparseCategoricalCrossentropy {

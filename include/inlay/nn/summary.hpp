@@ -3,6 +3,7 @@
 
 #include <inlay/nn/sequential.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -114,20 +115,24 @@ std::vector<LayerRow> layers() {
 /// Keras' `summary`, without the optimiser's line where there is no optimiser.
 template <class Net>
 std::string summary() {
+  const std::vector<LayerRow> rows = layers<Net>();
+  const auto title = [](const LayerRow& row) { return row.name + " (" + row.type + ")"; };
+  std::size_t width = 32;
+  for (const LayerRow& row : rows) width = std::max(width, title(row).size());
   std::string text;
-  char line[160];
   auto add = [&](const std::string& a, const std::string& b, const std::string& c) {
-    std::snprintf(line, sizeof line, " %-32s %-24s %14s\n", a.c_str(), b.c_str(), c.c_str());
-    text += line;
+    char columns[80];
+    std::snprintf(columns, sizeof columns, " %-24s %14s\n", b.c_str(), c.c_str());
+    text += " " + a + std::string(width - a.size(), ' ') + columns;
   };
-  const std::string rule(74, '-');
+  const std::string rule(width + 42, '-');
   add("Layer (type)", "Output Shape", "Param #");
   text += rule + "\n";
   std::int64_t total = 0, trainable = 0;
-  for (const LayerRow& row : layers<Net>()) {
+  for (const LayerRow& row : rows) {
     std::string shape = "(None";
     for (int i = 0; i < row.output.rank; ++i) shape.append(", ").append(std::to_string(row.output.extents[i]));
-    add(row.name + " (" + row.type + ")", shape + ")", detail::thousands(row.parameters));
+    add(title(row), shape + ")", detail::thousands(row.parameters));
     total += row.parameters;
     trainable += row.trainable;
   }

@@ -19,7 +19,7 @@ struct FitOptions {
   int epochs = 1;
   int batch_size = 32;                             ///< the last batch of an epoch may be smaller
   bool shuffle = true;                             ///< anew in each epoch
-  std::uint64_t seed = 0;                          ///< of the shuffling and of random layers
+  std::uint64_t seed = 0;                          ///< of the shuffling; random layers have CompileOptions::seed
   const data::Dataset* validation_data = nullptr;  ///< evaluated after each epoch
   std::vector<Callback> callbacks = {};
   int verbose = 1;  ///< 0 silent; 1 a progress bar, or a line an epoch if the output is no terminal; 2 a line an epoch

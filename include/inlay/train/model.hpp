@@ -58,6 +58,9 @@ class Model {
   static constexpr int weight_count = Cpu::Prediction::plan.parameters.size;
 
  public:
+  static_assert(Cpu::Evaluation::plan.inputs.data[1].element == Element::i32,
+                "labels are class numbers: the label() of a loss is a Symbol of Element::i32");
+
   /// The element type of one sample, and how many make a sample and an output.
   using Sample = storage_t<Cpu::element>;
   static constexpr std::int64_t sample_size = Cpu::Prediction::plan.inputs.data[0].shape.count();
@@ -90,14 +93,17 @@ class Model {
   /// Trains on `set`. Throws Error if images or labels do not fit the network, and, with the weights of the last
   /// whole epoch restored, if the loss stops being a number.
   History fit(const data::Dataset& set, const FitOptions& options = {}) {
+    check_not_fitting("fit");
     options.check();
     check(set, "fit");
     if (options.validation_data != nullptr) check(*options.validation_data, "fit: validation_data");
-    const int rest = set.size() % options.batch_size;
-    check_least_samples(options.batch_size < set.size() ? options.batch_size : set.size(), "fit: a batch");
+    const int batch_size = options.batch_size < set.size() ? options.batch_size : set.size();
+    const int rest = set.size() % batch_size;
+    check_least_samples(batch_size, "fit: a batch");
     if (rest > 0) check_least_samples(rest, "fit: the last batch of an epoch");
+    const Fitting now(fitting);
     History history;
-    const int steps = (set.size() + options.batch_size - 1) / options.batch_size;
+    const int steps = (set.size() + batch_size - 1) / batch_size;
     Progress progress(options.epochs, steps, {.verbose = options.verbose});
     bool every_batch = false;
     for (const Callback& c : options.callbacks) every_batch = every_batch || c.wants_batches();
@@ -117,9 +123,9 @@ class Model {
       const std::int64_t steps_before = step_number;
       Sums sums;
       for (int done = 0; done < steps && next == Next::proceed;) {
-        const int first = done * options.batch_size;
+        const int first = done * batch_size;
         done += every_batch ? 1 : progress.steps_to_update();
-        train(first, done < steps ? done * options.batch_size : set.size(), options.batch_size);
+        train(first, done < steps ? done * batch_size : set.size(), batch_size);
         add(sums, read());
         logs = logs_of(sums);
         if (!std::isfinite(sums.loss)) {
@@ -157,8 +163,10 @@ class Model {
   }
 
   /// One step on these samples (N x H x W x C, contiguous); the loss and metric before the step. A step whose loss is
-  /// not finite changes nothing.
+  /// not finite changes no trainable weight; moving averages take from it what is finite. Throws Error in a callback of
+  /// this model's fit.
   Logs train_on_batch(std::span<const Sample> samples, std::span<const int> labels) {
+    check_not_fitting("train_on_batch");
     check_batch(samples.size(), labels, "train_on_batch");
     check_least_samples(static_cast<int>(labels.size()), "train_on_batch: the batch");
     const int count = static_cast<int>(labels.size());
@@ -240,8 +248,12 @@ class Model {
   Engine engine;
   std::uint64_t seed;
   std::int64_t step_number = 0;
+  bool fitting = false;
 
   static Engine make_engine(const CompileOptions& options) {
+    if (options.threads < 0)
+      throw Error("compile: threads is " + std::to_string(options.threads) +
+                  ", expected at least 0 (0: OMP_NUM_THREADS, or one a core)");
     const int threads = options.threads > 0 ? options.threads : cpu::default_threads();
 #ifdef INLAY_MODEL_ON_CUDA
     if (options.device != Device::cpu) {
@@ -338,6 +350,19 @@ class Model {
     return text;
   }
 
+  /// True for the life of a call of `fit`.
+  struct Fitting {
+    bool& flag;
+    explicit Fitting(bool& of_model) : flag(of_model) { flag = true; }
+    Fitting(const Fitting&) = delete;
+    Fitting& operator=(const Fitting&) = delete;
+    ~Fitting() { flag = false; }
+  };
+  void check_not_fitting(const std::string& who) const {
+    if (fitting)
+      throw Error(who +
+                  ": the model is in the midst of fit, one of whose callbacks called this; train before or after");
+  }
   void check(const data::Dataset& set, const std::string& who) const {
     constexpr Shape shape = Cpu::Prediction::plan.inputs.data[0].shape;
     if (set.size() == 0) throw Error(who + ": the data set is empty; give at least one sample");
@@ -366,7 +391,7 @@ class Model {
                   std::to_string(elements));
     for (std::size_t i = 0; i < labels.size(); ++i)
       if (labels[i] < 0 || labels[i] >= output_size)
-        throw Error(who + ": label " + std::to_string(i) + " is " + std::to_string(labels[i]) +
+        throw Error(who + ": the label of sample " + std::to_string(i) + " is " + std::to_string(labels[i]) +
                     ", but the network has " + std::to_string(output_size) + " outputs; labels run from 0 to " +
                     std::to_string(output_size - 1));
   }
