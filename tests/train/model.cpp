@@ -383,6 +383,27 @@ TEST_CASE("training goes on after save and load with the bits of training withou
   CHECK(resumed.get_weights() == whole.get_weights());
 }
 
+TEST_CASE("load_weights takes the weights of a checkpoint of another optimiser, and no others") {
+  TemporaryFolder folder;
+  const std::string file = folder / "model.safetensors";
+  SmallModel trained = make_model(2);
+  train_on(trained, bands(8), 0, 8);
+  trained.save(file);
+  Model<Net, SGD, SparseCategoricalCrossentropy, Accuracy> model({.momentum = 0.9f}, {.threads = 1, .verbose = 0});
+  CHECK(has(message_of<Error>([&] { model.load(file); }), "load_weights takes the weights alone"));
+  model.load_weights(file);
+  CHECK(model.get_weights() == trained.get_weights());
+
+  Checkpoint other = load_safetensors(file);
+  other.weights[0].name = "0.other.kernel";
+  save_safetensors(file, other);
+  const std::string message = message_of<Error>([&] { model.load_weights(file); });
+  CHECK(has(message, "does not hold the weights of this network"));
+  CHECK(has(message, " is missing"));
+  CHECK(has(message, "0.other.kernel is not in the network"));
+  CHECK(model.get_weights() == trained.get_weights());
+}
+
 TEST_CASE("load refuses what is not a checkpoint of this network, and changes nothing") {
   TemporaryFolder folder;
   const std::string file = folder / "model.safetensors";

@@ -228,11 +228,28 @@ class Model {
       wrong += "\n  the network's fingerprint is " + fingerprint_text() + ", the file's is " +
                (saved == checkpoint.metadata.end() ? "missing" : saved->second);
     wrong += sort_by_name(plan.parameters.data, plan.parameters.size, checkpoint.weights);
-    if (!wrong.empty()) throw Error("load: " + path + " is not a checkpoint of this network and optimiser:" + wrong);
+    if (!wrong.empty())
+      throw Error("load: " + path +
+                  " is not a checkpoint of this network and optimiser (load_weights takes the weights alone):" + wrong);
     const auto step = checkpoint.metadata.find("inlay.step");
     step_number = step == checkpoint.metadata.end() ? 0 : std::atoll(step->second.c_str());
     for (int i = 0; i < plan.parameters.size; ++i)
       upload(i, checkpoint.weights[static_cast<std::size_t>(i)].values.data());
+  }
+
+  /// Reads the network's weights, by their names, from what `save` wrote with any optimiser, or another program with
+  /// the names and layouts of get_weights. The optimiser stays as it is. Throws Error listing every difference, and
+  /// changes nothing, if the file holds other weights.
+  void load_weights(const std::string& path) {
+    std::vector<Weight> given = load_safetensors(path).weights;
+    const auto is_state = [](const Weight& w) {  // of an optimiser: "2.conv2d.kernel.adam_m"
+      return std::any_of(plan.parameters.data, plan.parameters.data + weight_count,
+                         [&](const Parameter& p) { return w.name.rfind(name_of(p) + ".", 0) == 0; });
+    };
+    given.erase(std::remove_if(given.begin(), given.end(), is_state), given.end());
+    const std::string wrong = sort_by_name(plan.parameters.data, weight_count, given);
+    if (!wrong.empty()) throw Error("load_weights: " + path + " does not hold the weights of this network:" + wrong);
+    set_weights(given);
   }
 
  private:
