@@ -30,6 +30,9 @@ struct SparseCategoricalCrossentropy {
 
   template <SymbolicTensor Logits, SymbolicTensor Label>
   static constexpr auto call(Logits logits, Label label) {
+    static_assert(Logits::size() == Logits::channels(),
+                  "SparseCategoricalCrossentropy takes a number for each class: end the network with nn::Flatten and "
+                  "nn::Dense<classes>");
     auto shifted = logits - stop_gradient(max(logits));
     auto one_hot = equal(iota<Logits::size()>(logits), label);
     auto target = one_hot + (1.0f / Logits::size() - one_hot) * run_time_number(logits);
