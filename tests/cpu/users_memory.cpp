@@ -1,4 +1,5 @@
 // What users hand over: addresses of any alignment, samples that are not finite; and what runs take: no memory.
+#include "../support/allocations.hpp"
 #include "../support/program_run.hpp"
 
 #include <inlay/graph/trace.hpp>
@@ -12,24 +13,9 @@
 #include <inlay/nn/sequential.hpp>
 
 #include <algorithm>
-#include <atomic>
-#include <cstdlib>
 #include <limits>
-#include <new>
 
 using namespace inlay;
-
-namespace {
-std::atomic<int> allocations{0};
-}  // namespace
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* const memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -136,8 +122,8 @@ TEST_CASE("a run takes no memory where none was as large before") {
     Predictor<Floats> net(3, threads);
     net.run();
     net.run();
-    const int before = allocations;
+    const int before = test::allocations;
     net.run();
-    CHECK(allocations == before);
+    CHECK(test::allocations == before);
   }
 }

@@ -1,6 +1,7 @@
 // Model: what fit, evaluate, predict, save and load promise, on a small copy of the seed network; and the figures of
 // fixtures/seed_small.txt, which PyTorch computed in double precision.
 #include "../cpu/winograd_growth.hpp"
+#include "../support/allocations.hpp"
 #include "../support/program_run.hpp"
 #include "../support/tensor_file.hpp"
 #include "../temporary_folder.hpp"
@@ -268,6 +269,21 @@ TEST_CASE("predict gives the same for a sample alone and among any number of oth
   CHECK(alone == all);
   const std::vector<float> few = model.predict(images(set, 0, 7));
   CHECK(few == std::vector<float>(all.begin(), all.begin() + 7 * classes));
+}
+
+TEST_CASE("predict into the caller's memory gives the same, and allocates nothing") {
+  const data::Dataset set = bands(300);
+  SmallModel model = make_model();
+  const std::vector<float> all = model.predict(set.images);
+  std::vector<float> y(all.size());
+  const int before = test::allocations;
+  model.predict(set.images, y);
+  model.predict(images(set, 2, 1), std::span(y).first(classes));
+  CHECK(test::allocations == before);
+  CHECK(std::equal(y.begin() + classes, y.end(), all.begin() + classes));
+  CHECK(std::equal(y.begin(), y.begin() + classes, all.begin() + 2 * classes));
+  CHECK(has(message_of<Error>([&] { model.predict(images(set, 0, 2), std::span(y).first(5)); }),
+            "there is room for 5 outputs, expected is room for 6, 3 for each sample"));
 }
 
 TEST_CASE("evaluate is the loss and accuracy of what predict gives, and changes nothing") {

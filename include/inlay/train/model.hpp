@@ -179,15 +179,20 @@ class Model {
 
   /// The network's outputs, N x outputs, row-major, for any number of samples.
   std::vector<float> predict(std::span<const Sample> samples) {
-    if (samples.size() % static_cast<std::size_t>(sample_size) != 0)
-      throw Error("predict: " + std::to_string(samples.size()) + " elements are not a whole number of samples; give " +
-                  std::to_string(sample_size) + " for each");
-    const int total = static_cast<int>(samples.size() / static_cast<std::size_t>(sample_size));
-    std::vector<float> outputs(static_cast<std::size_t>(total * output_size));
+    std::vector<float> outputs(static_cast<std::size_t>(whole_samples(samples) * output_size));
+    predict(samples, outputs);
+    return outputs;
+  }
+  /// The same, into memory of the caller's. On the CPU nothing is allocated by a call for no more samples than one
+  /// before.
+  void predict(std::span<const Sample> samples, std::span<float> outputs) {
+    const int total = whole_samples(samples);
+    if (outputs.size() != static_cast<std::size_t>(total * output_size))
+      throw Error("predict: there is room for " + std::to_string(outputs.size()) + " outputs, expected is room for " +
+                  std::to_string(total * output_size) + ", " + std::to_string(output_size) + " for each sample");
     in_batches(total, [&](auto& e, int first, int count) {
       e.predict(samples.data() + first * sample_size, count, outputs.data() + first * output_size);
     });
-    return outputs;
   }
 
   /// All weights in the order of the layers, in Keras' layouts.
@@ -367,6 +372,12 @@ class Model {
     return text;
   }
 
+  static int whole_samples(std::span<const Sample> samples) {
+    if (samples.size() % static_cast<std::size_t>(sample_size) != 0)
+      throw Error("predict: " + std::to_string(samples.size()) + " elements are not a whole number of samples; give " +
+                  std::to_string(sample_size) + " for each");
+    return static_cast<int>(samples.size() / static_cast<std::size_t>(sample_size));
+  }
   /// True for the life of a call of `fit`.
   struct Fitting {
     bool& flag;
