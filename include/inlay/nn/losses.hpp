@@ -16,6 +16,7 @@ namespace inlay {
 /// other class label_smoothing / classes, as in Keras' CategoricalCrossentropy: also in evaluation.
 struct SparseCategoricalCrossentropy {
   float label_smoothing = 0;
+  static constexpr bool applies_softmax = true;
 
   void numbers(float* out) const { out[0] = label_smoothing; }
   void check() const {

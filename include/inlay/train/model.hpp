@@ -9,6 +9,8 @@
 #include <inlay/data/dataset.hpp>
 #include <inlay/data/shuffle.hpp>
 #include <inlay/io/safetensors.hpp>
+#include <inlay/nn/activations.hpp>
+#include <inlay/nn/dense.hpp>
 #include <inlay/nn/losses.hpp>
 #include <inlay/nn/metrics.hpp>
 #include <inlay/nn/summary.hpp>
@@ -32,6 +34,22 @@
 #include <variant>
 
 namespace inlay {
+
+namespace detail {
+
+/// Is the last that a network does a softmax?
+template <class Layer>
+inline constexpr bool ends_with_softmax = std::is_same_v<Layer, nn::Softmax>;
+template <int Units, class... Options>
+inline constexpr bool ends_with_softmax<nn::Dense<Units, Options...>> = (std::is_same_v<Options, nn::Softmax> || ...);
+template <class... Layers>
+inline constexpr bool ends_with_softmax<nn::Sequential<Layers...>> = [] {
+  bool last = false;
+  ((last = ends_with_softmax<Layers>), ...);
+  return last;
+}();
+
+}  // namespace detail
 
 enum class Device : std::uint8_t { automatic, cpu, cuda };
 
@@ -443,6 +461,11 @@ template <class Net, auto... Policies, class Optimizer, class Loss, class Metric
 auto compile(Optimizer optimizer, Loss loss, Metric, const CompileOptions& options = {}) {
   static_assert((detail::is_compile_policy<std::remove_const_t<decltype(Policies)>> && ...),  // g++ 12 adds const
                 "compile<Net, ...>: after the network come Precision::..., Numerics::... and TileSize{...}");
+  if constexpr (requires { Loss::applies_softmax; })
+    static_assert(
+        !detail::ends_with_softmax<Net>,
+        "compile: the loss applies the softmax itself, as Keras' does with from_logits=True; leave nn::Softmax "
+        "out of the network's last layer");
   constexpr TileSize tile = detail::chosen(TileSize{}, Policies...);
   static_assert(tile.is_possible(),
                 "compile<Net, TileSize{...}>: a tile has 64, 128 or 256 rows and 16, 32, 64 or 128 columns (0 leaves "
