@@ -6,6 +6,7 @@
 #include <inlay/expr/expression.hpp>
 #include <inlay/expr/run.hpp>
 #include <inlay/graph/program.hpp>
+
 #include <cstdint>
 #include <vector>
 
