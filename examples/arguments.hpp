@@ -39,7 +39,7 @@ struct Arguments {
 
   /// The steps of a training run on `set`.
   std::int64_t steps(const inlay::data::Dataset& set) const {
-    return std::int64_t{fit.epochs} * ((set.size() + fit.batch_size - 1) / fit.batch_size);
+    return std::int64_t{fit.epochs} * ((set.size() - 1) / fit.batch_size + 1);
   }
 
  private:

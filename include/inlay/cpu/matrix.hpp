@@ -158,7 +158,7 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   static constexpr int sum_at(int which) { return Sided::partial_bytes / 4 + which * row_floats; }
 
   static void single_row(const Slot* slots, int sample, Memory memory, Share::Part columns) {
-    for (int which = 0; which < sum_count; ++which) add_to_row(slots, sample, memory, which, columns);
+    for (int which = 0; which < sum_count; ++which) make_row_sum(slots, sample, memory, which, columns);
     finish_row(slots, sample, {memory.partial, 0, 1}, {columns.first, columns.end < Columns ? columns.end : Columns});
   }
   /// The thread's share of both sums, one after the other: where there are two threads, each reads weights that lie
@@ -166,13 +166,12 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
   static void share_row(const Slot* slots, int sample, Memory memory, Share share) {
     const auto own = share.of(sum_count * row_floats, row_grain);
     for (int which = 0, begin = 0; which < sum_count; ++which, begin += row_floats) {
-      for (int k = 0; k < row_floats; ++k) memory.partial[sum_at(which) + k] = 0;
       const int first = own.first > begin ? own.first - begin : 0, end = own.end - begin;
-      if (first < end) add_to_row(slots, sample, memory, which, {first, end < row_floats ? end : row_floats});
+      make_row_sum(slots, sample, memory, which, {first, end < row_floats ? end : row_floats});
     }
   }
-  /// Makes one of the two sums of some columns.
-  static void add_to_row(const Slot* slots, int sample, Memory memory, int which, Share::Part columns) {
+  /// Makes one of the two sums of some columns; that of the others is 0.
+  static void make_row_sum(const Slot* slots, int sample, Memory memory, int which, Share::Part columns) {
     // All panels that are together, or a few columns, by some rows of weights that lie near each other.
     constexpr int group = T::together * T::width;
     constexpr TileProduct abreast{
@@ -180,7 +179,8 @@ struct MatrixRunner : SidedRunner<Batched, Columns, typename E::main, typename E
     constexpr TileProduct few{.rows = 1, .vectors = row_vectors, .adds = true};
     constexpr int step = T::panels > T::together && depth > 32 ? 32 : depth;
     float* sums = memory.partial + sum_at(which);
-    for (int k = columns.first; k < columns.end; ++k) sums[k] = 0;
+    for (int k = 0; k < row_floats; ++k) sums[k] = 0;
+    if (columns.first >= columns.end) return;
     const int last = which == 0 && two_sums ? half : Depth;
     for (int d = which * half; d < last; d += step) {
       const int deep = d + step < last ? step : last - d;

@@ -91,13 +91,14 @@ Leaves<E> leaves_of(const E& formula) {
 template <class E>
 bool writes_what_it_reads(const Leaves<E>& leaves, const float* destination) {
   constexpr auto& plan = program_of<E>::plan;
+  constexpr bool in_place = runs_in_place(plan);
   const auto first = reinterpret_cast<std::uintptr_t>(destination), end = first + 4 * E::Result::size();
   for (int i = 0; i < E::leaf_count; ++i) {
     const auto leaf = reinterpret_cast<std::uintptr_t>(leaves.data[i]);
     const auto leaf_end =
         leaf + static_cast<std::uintptr_t>(bytes_of(plan.inputs.data[i].element, plan.inputs.data[i].shape.count()));
     const bool is_destination = leaf == first && leaf_end == end;
-    if (leaf < end && first < leaf_end && !(runs_in_place(plan) && is_destination)) return true;
+    if (leaf < end && first < leaf_end && !(in_place && is_destination)) return true;
   }
   return false;
 }

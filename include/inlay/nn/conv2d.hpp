@@ -57,6 +57,7 @@ struct Conv2D {
 template <int Kernel, class... Options>
 struct DepthwiseConv2D : private Conv2D<1, Kernel, Options...> {
   static constexpr const char* name = "depthwise_conv2d";
+  static_assert(Kernel > 0, "nn::DepthwiseConv2D has kernels of at least 1 x 1");
 
   template <class X, class Position>
   static consteval void check() {
